@@ -1,0 +1,1 @@
+"""Syncline: self-hosted data movement."""
