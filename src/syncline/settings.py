@@ -1,0 +1,66 @@
+"""Every setting of Syncline, its default and its environment variable.
+
+Each field is read from ``SYNCLINE_<FIELD NAME>``; nothing else in the code reads the environment.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The settings of one Syncline process. Sizes are in bytes, times in seconds unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="SYNCLINE_", extra="ignore")
+
+    home: Path = Field(
+        default_factory=lambda: Path.home() / ".syncline",
+        description="Folder of everything Syncline keeps on this machine.",
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="SQLAlchemy URL of the store, `postgresql://...` for more than one machine. "
+        "Unset: the SQLite file `syncline.db` in the home folder.",
+    )
+    sealing_keys: SecretStr | None = Field(
+        default=None,
+        description="Comma-separated Fernet keys; the first seals, all open. Unset: the file `sealing.key` in the "
+        "home folder, made at the first start.",
+    )
+
+    host: str = Field(default="127.0.0.1", description="Address that the server listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port that the server listens on; 0 picks a free one.")
+    public_url: str | None = Field(
+        default=None, description="Base URL that people reach this server at, for Connect Card links."
+    )
+
+    concurrent_syncs: int = Field(default=2, ge=1, le=64, description="Syncs that run at the same time.")
+    scheduler_interval: float = Field(default=1.0, gt=0, description="Pause between two looks for due connections.")
+    stop_grace: float = Field(
+        default=10.0,
+        ge=0,
+        description="How long a running sync may take to stop by itself before it is killed.",
+    )
+
+    batch_rows: int = Field(default=20_000, ge=1, description="Most messages in one load.")
+    batch_bytes: int = Field(default=32 * 1024 * 1024, ge=1024, description="Most bytes of message bodies in one load.")
+    concurrent_streams: int = Field(default=4, ge=1, le=64, description="Topics of one connection read side by side.")
+
+    setup_test_timeout: float = Field(default=15.0, gt=0, description="Limit of one setup test.")
+    setup_tests_timeout: float = Field(default=60.0, gt=0, description="Limit of all setup tests of a connection.")
+
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto",
+        description="`json` for one object a line, `text` for people; `auto` is text on a terminal.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO")
+
+    @cached_property
+    def store_url(self) -> str:
+        """SQLAlchemy URL of the store, without a driver name for PostgreSQL and SQLite alike."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home / 'syncline.db'}"
