@@ -1,0 +1,1 @@
+"""`syncline demo`: the main job, end to end, on this machine."""
