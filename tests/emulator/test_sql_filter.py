@@ -158,7 +158,40 @@ def test_says_what_is_wrong_and_where(expression: str, said: str) -> None:
 
 
 WORDS = st.sampled_from(
-    "a sys. Label 'x%' 1 2.5 @p AND OR NOT IN LIKE ESCAPE IS NULL EXISTS p TRUE [b] '!' . ( ) , = <> < + - * / %".split()
+    [
+        "a",
+        "sys.",
+        "Label",
+        "'x%'",
+        "1",
+        "2.5",
+        "@p",
+        "AND",
+        "OR",
+        "NOT",
+        "IN",
+        "LIKE",
+        "ESCAPE",
+        "IS",
+        "NULL",
+        "EXISTS",
+        "p",
+        "TRUE",
+        "[b]",
+        "'!'",
+        ".",
+        "(",
+        ")",
+        ",",
+        "=",
+        "<>",
+        "<",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+    ]
 )
 
 
