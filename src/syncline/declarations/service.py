@@ -1,0 +1,42 @@
+"""What a service (a source or a destination) declares about itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from syncline.declarations.configuration import Configuration
+from syncline.declarations.errors import MissingField
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDeclaration:
+    """A service: its identifier in the API, its name for people, and the shape of its settings."""
+
+    service: str
+    """The identifier, such as ``azure_service_bus``."""
+    name: str
+    description: str
+    config: type[Configuration]
+    auth: type[Configuration] | None = None
+    """The shape of `auth`, for a service that has one. All of it is secret and never answered."""
+
+    def parse_auth(self, values: Mapping[str, Any] | None) -> Configuration | None:
+        """`auth` of a request; None for a service without one.
+
+        Raises:
+            InvalidField: A field is unknown or wrong. `auth` of a service that has none may only be absent or empty.
+        """
+        if self.auth is None and values is None:
+            return None
+        return (self.auth or _NoAuth).parse({} if values is None else values, path="auth")
+
+    def missing(self, config: Configuration, auth: Configuration | None = None) -> list[MissingField]:
+        """What `config` and `auth` lack, taken together, in the order of their declaration."""
+        missing = config.missing()
+        if self.auth is not None:
+            missing += (auth or self.auth()).missing(path="auth", given=config.effective())
+        return missing
+
+
+class _NoAuth(Configuration):
+    """The `auth` of a service that has none."""
