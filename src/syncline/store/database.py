@@ -1,0 +1,176 @@
+"""Sessions on the store, for coroutines and for worker processes alike."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_TIMEOUT = 30.0
+"""How long a SQLite transaction waits for the one writer of the moment, in seconds."""
+
+_READ_ONLY = "syncline_read_only"
+
+
+class DatabaseUrlError(ValueError):
+    """The URL of the store cannot be used; the message says what to write instead."""
+
+
+class ReadOnlySessionError(RuntimeError):
+    """Something was changed in a session that was opened for reading."""
+
+
+class Database:
+    """The store behind one URL.
+
+    Both kinds of session commit when their block ends and roll back when it raises. A session opened with
+    ``read_only=True`` never waits for a writer and never makes one wait; it must not change anything.
+
+    Args:
+        url: ``sqlite:///path`` or ``postgresql://user:password@host:port/database``.
+
+    Raises:
+        DatabaseUrlError: the URL is malformed or names another kind of database.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = parse_url(url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the store is a SQLite file."""
+        return self._url.get_backend_name() == "sqlite"
+
+    @asynccontextmanager
+    async def session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
+        """A session for coroutines. Objects stay readable after the commit."""
+        engine = self._async_reader if read_only else self._async_engine
+        async with AsyncSession(engine, expire_on_commit=False, autoflush=not read_only) as session:
+            yield session
+            if read_only:
+                _refuse_changes(session.sync_session)
+                await session.rollback()
+            else:
+                await session.commit()
+
+    @contextmanager
+    def sync_session(self, *, read_only: bool = False) -> Iterator[Session]:
+        """The same for threads and worker processes."""
+        engine = self._sync_reader if read_only else self._sync_engine
+        with Session(engine, expire_on_commit=False, autoflush=not read_only) as session:
+            yield session
+            if read_only:
+                _refuse_changes(session)
+                session.rollback()
+            else:
+                session.commit()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if "_async_engine" in self.__dict__:
+            await self._async_engine.dispose()
+        self.close_sync()
+
+    def close_sync(self) -> None:
+        """Close the connections of :meth:`sync_session`, for processes without an event loop."""
+        if "_sync_engine" in self.__dict__:
+            self._sync_engine.dispose()
+
+    @cached_property
+    def _async_engine(self) -> AsyncEngine:
+        driver = "sqlite+aiosqlite" if self.is_sqlite else "postgresql+psycopg"
+        engine = create_async_engine(self._url.set(drivername=driver), **_engine_options(self._url))
+        if self.is_sqlite:
+            _prepare_sqlite(engine.sync_engine)
+        return engine
+
+    @cached_property
+    def _sync_engine(self) -> Engine:
+        return create_sync_engine(self._url)
+
+    @cached_property
+    def _async_reader(self) -> AsyncEngine:
+        return self._async_engine.execution_options(**_reader_options(self.is_sqlite))
+
+    @cached_property
+    def _sync_reader(self) -> Engine:
+        return self._sync_engine.execution_options(**_reader_options(self.is_sqlite))
+
+
+def parse_url(url: str) -> URL:
+    """Parse the URL of a store.
+
+    Raises:
+        DatabaseUrlError: says which URLs are understood. The URL may hold a password, so it is not shown.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise DatabaseUrlError(
+            "SYNCLINE_DATABASE_URL is not a URL. Use sqlite:///path or postgresql://user:password@host:port/database."
+        ) from error
+    backend = parsed.get_backend_name()
+    if backend == "postgres":
+        backend = "postgresql"
+    if backend not in {"sqlite", "postgresql"}:
+        raise DatabaseUrlError(
+            f"SYNCLINE_DATABASE_URL names a {backend!r} database. The store can be sqlite:///path or postgresql://..."
+        )
+    return parsed.set(drivername=backend)
+
+
+def create_sync_engine(url: URL) -> Engine:
+    """A blocking engine with the behaviour that :class:`Database` promises."""
+    is_sqlite = url.get_backend_name() == "sqlite"
+    engine = create_engine(
+        url.set(drivername="sqlite" if is_sqlite else "postgresql+psycopg"),
+        **_engine_options(url),
+    )
+    if is_sqlite:
+        _prepare_sqlite(engine)
+    return engine
+
+
+def _engine_options(url: URL) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": BUSY_TIMEOUT}, "hide_parameters": True}
+    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}, "hide_parameters": True}
+
+
+def _reader_options(is_sqlite: bool) -> dict[str, Any]:
+    return {_READ_ONLY: True} if is_sqlite else {"postgresql_readonly": True}
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """Take transactions out of the driver's hands.
+
+    The driver would begin a transaction late and as a reader; a reader that turns writer while another process
+    writes fails at once, however long the busy timeout. Asking for the write lock at the start waits instead.
+    """
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute("PRAGMA synchronous = NORMAL")
+            cursor.execute("PRAGMA foreign_keys = ON")
+        finally:
+            cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get(_READ_ONLY, False)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _refuse_changes(session: Session) -> None:
+    if session.new or session.dirty or session.deleted:
+        raise ReadOnlySessionError("a session opened with read_only=True holds changes; open it without")

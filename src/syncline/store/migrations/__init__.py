@@ -1,0 +1,1 @@
+"""The Alembic migrations of the store, run by :func:`syncline.store.migrate.migrate`."""
