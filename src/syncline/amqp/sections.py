@@ -1,0 +1,237 @@
+# ruff: noqa: RUF009 - `optional` is dataclasses.field with metadata
+"""The sections of an encoded message, found without decoding them (part 3, section 3.2).
+
+A broker changes the header and the annotations of a message and must leave the rest untouched. `split_sections`
+finds where each section begins and ends by the sizes alone.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Final
+
+from syncline.amqp.composites import (
+    composite,
+    decode_composite,
+    decode_descriptor,
+    encode_composite,
+    optional,
+)
+from syncline.amqp.decoding import DECODERS, MALFORMED, Buffer, skip_value
+from syncline.amqp.encoding import encode_map, encode_symbol
+from syncline.amqp.errors import DecodeError, EncodeError
+from syncline.amqp.kinds import UNENCODABLE
+
+
+class Section(IntEnum):
+    """Descriptor codes of the sections, in the order in which they may stand."""
+
+    HEADER = 0x70
+    DELIVERY_ANNOTATIONS = 0x71
+    MESSAGE_ANNOTATIONS = 0x72
+    PROPERTIES = 0x73
+    APPLICATION_PROPERTIES = 0x74
+    DATA = 0x75
+    SEQUENCE = 0x76
+    VALUE = 0x77
+    FOOTER = 0x78
+
+
+_NAMES: Final = {
+    "amqp:header:list": 0x70,
+    "amqp:delivery-annotations:map": 0x71,
+    "amqp:message-annotations:map": 0x72,
+    "amqp:properties:list": 0x73,
+    "amqp:application-properties:map": 0x74,
+    "amqp:data:binary": 0x75,
+    "amqp:amqp-sequence:list": 0x76,
+    "amqp:amqp-value:*": 0x77,
+    "amqp:footer:map": 0x78,
+}
+_BODY: Final = frozenset({0x75, 0x76, 0x77})
+_REPEATABLE: Final = frozenset({0x75, 0x76})
+
+
+@composite(0x70, "amqp:header:list")
+@dataclass(slots=True)
+class Header:
+    """How a message is to be delivered. `ttl` is in milliseconds. None means that the sender did not say."""
+
+    durable: bool | None = optional("boolean")
+    priority: int | None = optional("ubyte")
+    ttl: int | None = optional("uint")
+    first_acquirer: bool | None = optional("boolean")
+    delivery_count: int | None = optional("uint")
+
+
+@composite(0x73, "amqp:properties:list")
+@dataclass(slots=True)
+class Properties:
+    """The standard properties of a message. An id is a str, bytes, UUID or ULong; the times are Timestamps."""
+
+    message_id: Any = optional("message-id")
+    user_id: bytes | None = optional("binary")
+    to: str | None = optional("address")
+    subject: str | None = optional("string")
+    reply_to: str | None = optional("address")
+    correlation_id: Any = optional("message-id")
+    content_type: str | None = optional("symbol")
+    content_encoding: str | None = optional("symbol")
+    absolute_expiry_time: int | None = optional("timestamp")
+    creation_time: int | None = optional("timestamp")
+    group_id: str | None = optional("string")
+    group_sequence: int | None = optional("uint")
+    reply_to_group_id: str | None = optional("string")
+
+
+@dataclass(slots=True)
+class Sections:
+    """An encoded message cut into its sections, each with its descriptor; b"" when absent.
+
+    `body` holds all data sections or all sequences together. `rest` is everything from the properties to the
+    footer: what must arrive as it was sent.
+    """
+
+    header: bytes = b""
+    delivery_annotations: bytes = b""
+    message_annotations: bytes = b""
+    properties: bytes = b""
+    application_properties: bytes = b""
+    body: bytes = b""
+    footer: bytes = b""
+    rest: bytes = field(default=b"", repr=False)
+
+    def decode_header(self) -> Header | None:
+        """The header, or None when there is none. Raises DecodeError, as the other methods here do."""
+        return decode_composite(self.header)[0] if self.header else None
+
+    def decode_properties(self) -> Properties | None:
+        """The properties, or None when there are none."""
+        return decode_composite(self.properties)[0] if self.properties else None
+
+    def decode_delivery_annotations(self) -> dict[Any, Any]:
+        """The delivery annotations; empty when there are none."""
+        return decode_map_section(self.delivery_annotations) if self.delivery_annotations else {}
+
+    def decode_message_annotations(self) -> dict[Any, Any]:
+        """The message annotations; empty when there are none."""
+        return decode_map_section(self.message_annotations) if self.message_annotations else {}
+
+    def decode_application_properties(self) -> dict[Any, Any]:
+        """The application properties; empty when there are none."""
+        return decode_map_section(self.application_properties) if self.application_properties else {}
+
+
+# Descriptor code -> attribute of Sections, for sections that stand alone.
+_ATTRIBUTES: Final = {
+    0x70: "header",
+    0x71: "delivery_annotations",
+    0x72: "message_annotations",
+    0x73: "properties",
+    0x74: "application_properties",
+    0x78: "footer",
+}
+
+
+def walk_sections(buffer: Buffer) -> list[tuple[int, int, int, int]]:
+    """Find the sections: (code, start with descriptor, start of the value, end) of each, in order.
+
+    Raises DecodeError for a section out of order, one too many, or an unknown one.
+    """
+    found: list[tuple[int, int, int, int]] = []
+    offset, size, last = 0, len(buffer), 0
+    try:
+        while offset < size:
+            start = offset
+            descriptor, value_start = decode_descriptor(buffer, offset)
+            code = descriptor if isinstance(descriptor, int) else _NAMES.get(str(descriptor), 0)
+            if not 0x70 <= code <= 0x78:
+                raise DecodeError(f"{descriptor!r} at byte {start} is not a section of a message")
+            if code < last or (code == last and code not in _REPEATABLE) or (code in _BODY and last in _BODY - {code}):
+                raise DecodeError(f"section 0x{code:02x} at byte {start} cannot stand after section 0x{last:02x}")
+            offset = skip_value(buffer, value_start)
+            found.append((code, start, value_start, offset))
+            last = code
+    except MALFORMED as error:
+        raise DecodeError(f"malformed message section at byte {offset}: {error}") from error
+    return found
+
+
+def split_sections(buffer: bytes) -> Sections:
+    """Cut an encoded message into its sections without decoding them.
+
+    Checks that the sections are known, in order and complete; what is inside them is not looked at.
+    """
+    sections = Sections()
+    rest_start = len(buffer)
+    body_start = body_end = 0
+    for code, start, _, end in walk_sections(buffer):
+        if code >= 0x73 and start < rest_start:
+            rest_start = start
+        if code in _BODY:
+            body_start = body_start if body_end else start
+            body_end = end
+        else:
+            setattr(sections, _ATTRIBUTES[code], buffer[start:end])
+    sections.body = buffer[body_start:body_end]
+    sections.rest = buffer[rest_start:]
+    return sections
+
+
+def decode_map_section(buffer: Buffer) -> dict[Any, Any]:
+    """Decode one annotations, application-properties or footer section, descriptor included."""
+    try:
+        _, offset = decode_descriptor(buffer, 0)
+        return decode_map_at(buffer, offset)[0]
+    except MALFORMED as error:
+        raise DecodeError(f"malformed map section: {error}") from error
+
+
+def decode_map_at(buffer: Buffer, offset: int) -> tuple[dict[Any, Any], int]:
+    """Decode the map at `offset`; a null counts as an empty one. DecodeError for any other type."""
+    constructor = buffer[offset]
+    if constructor == 0x40:
+        return {}, offset + 1
+    if constructor not in (0xC1, 0xD1):
+        raise DecodeError(f"0x{constructor:02x} at byte {offset} where a map belongs")
+    return DECODERS[constructor](buffer, offset + 1, 0)
+
+
+def _encode_map_section(code: int, value: dict[Any, Any] | None, *, symbol_keys: bool) -> bytes:
+    if value is None:
+        return b""
+    output = bytearray((0x00, 0x53, code))
+    try:
+        encode_map(output, value, encode_symbol if symbol_keys else None)
+    except UNENCODABLE as error:
+        raise EncodeError(f"section {Section(code).name.lower()} cannot be encoded: {error}") from error
+    return bytes(output)
+
+
+def encode_header(header: Header | None) -> bytes:
+    """Encode the header section; b"" for None."""
+    return b"" if header is None else encode_composite(header)
+
+
+def encode_properties(properties: Properties | None) -> bytes:
+    """Encode the properties section; b"" for None."""
+    return b"" if properties is None else encode_composite(properties)
+
+
+def encode_delivery_annotations(annotations: dict[Any, Any] | None) -> bytes:
+    """Encode the delivery-annotations section, its keys as symbols; b"" for None."""
+    return _encode_map_section(Section.DELIVERY_ANNOTATIONS, annotations, symbol_keys=True)
+
+
+def encode_message_annotations(annotations: dict[Any, Any] | None) -> bytes:
+    """Encode the message-annotations section, its keys as symbols; b"" for None."""
+    return _encode_map_section(Section.MESSAGE_ANNOTATIONS, annotations, symbol_keys=True)
+
+
+def encode_application_properties(properties: dict[Any, Any] | None) -> bytes:
+    """Encode the application-properties section, its keys as strings; b"" for None."""
+    return _encode_map_section(Section.APPLICATION_PROPERTIES, properties, symbol_keys=False)
+
+
+def encode_footer(footer: dict[Any, Any] | None) -> bytes:
+    """Encode the footer section, its keys as symbols; b"" for None."""
+    return _encode_map_section(Section.FOOTER, footer, symbol_keys=True)
