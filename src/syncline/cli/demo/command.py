@@ -11,9 +11,9 @@ from syncline.cli.terminal import console, fail
 
 
 def demo(
-    folder: Annotated[
-        Path, typer.Option(help="Folder for the demo's state; emptied first.", file_okay=False)
-    ] = Path("syncline-demo"),
+    folder: Annotated[Path, typer.Option(help="Folder for the demo's state; emptied first.", file_okay=False)] = Path(
+        "syncline-demo"
+    ),
 ) -> None:
     """Move 6,000 messages from a Service Bus emulator into DuckDB through the API, and check every one."""
     try:

@@ -1,6 +1,5 @@
 """The story that `syncline demo` tells: publish, connect, sync, publish more, sync again, compare."""
 
-import base64
 import shutil
 import time
 from collections.abc import Mapping
@@ -84,20 +83,18 @@ def _empty(folder: Path) -> None:
 
 
 def _emulator(folder: Path) -> AbstractContextManager[dict[str, str]]:
-    ready = folder / "emulator.json"
     topology = Path(__file__).with_name("topology.json")
     return running(
-        ["emulator", "--config", str(topology), "--port", "0", "--ready-file", str(ready)],
-        ready_file=ready,
+        ["emulator", "--config", str(topology), "--port", "0"],
+        ready_file=folder / "emulator.json",
         log_file=folder / "emulator.log",
     )
 
 
 def _server(folder: Path) -> AbstractContextManager[dict[str, str]]:
-    ready = folder / "server.json"
     return running(
-        ["up", "--port", "0", "--ready-file", str(ready)],
-        ready_file=ready,
+        ["up", "--port", "0"],
+        ready_file=folder / "server.json",
         log_file=folder / "server.log",
         environment={"SYNCLINE_HOME": str(folder / "home"), "SYNCLINE_LOG_FORMAT": "json"},
     )
@@ -105,9 +102,8 @@ def _server(folder: Path) -> AbstractContextManager[dict[str, str]]:
 
 def _api(url: str, folder: Path) -> httpx.Client:
     key = orjson.loads((folder / "home" / "api-key.json").read_bytes())
-    token = base64.b64encode(f"{key['key']}:{key['secret']}".encode()).decode()
-    headers = {"Authorization": f"Basic {token}", "Accept": "application/json;version=2"}
-    return httpx.Client(base_url=url, headers=headers, timeout=90)
+    headers = {"Accept": "application/json;version=2"}
+    return httpx.Client(base_url=url, headers=headers, auth=(key["key"], key["secret"]), timeout=90)
 
 
 def _publish(demo: Demo, start: int, count: int) -> list[DemoMessage]:

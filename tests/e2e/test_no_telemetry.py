@@ -1,0 +1,59 @@
+"""Nothing phones home: no process of Syncline connects, or asks for a name, beyond the loopback interface."""
+
+from pathlib import Path
+
+from tests.e2e.product import connection_body, emulator_process, publish, server_process
+
+AUDIT = """
+import ipaddress, os, sys
+
+def is_loopback(host):
+    if isinstance(host, bytes):
+        host = host.decode(errors="replace")
+    if host in (None, "", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.split("%")[0]).is_loopback or ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+def watch(event, arguments):
+    if event == "socket.getaddrinfo" or event == "socket.gethostbyname":
+        host = arguments[0]
+    elif event in ("socket.connect", "socket.sendto"):
+        address = arguments[1]
+        if not isinstance(address, tuple):
+            return
+        host = address[0]
+    else:
+        return
+    if not is_loopback(host):
+        with open(os.environ["AUDIT_FILE"], "a") as report:
+            report.write(f"{sys.argv} {event} {host!r}\\n")
+        raise PermissionError(f"only loopback is allowed, not {host!r}")
+
+sys.addaudithook(watch)
+with open(os.environ["AUDIT_FILE"] + ".watched", "a") as report:
+    report.write(f"{os.getpid()} {sys.argv}\\n")
+"""
+
+
+def test_a_whole_sync_stays_on_loopback(tmp_path: Path) -> None:
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    (hooks / "sitecustomize.py").write_text(AUDIT)
+    report = tmp_path / "outside.txt"
+    environment = {"PYTHONPATH": str(hooks), "AUDIT_FILE": str(report)}
+    with (
+        emulator_process(tmp_path, {"orders": ["syncline"]}) as connection_string,
+        server_process(tmp_path, **environment) as server,
+    ):
+        publish(connection_string, "orders", {str(number): {"number": number} for number in range(50)})
+        group_id = server.create_group("duckdb", {"path": str(tmp_path / "warehouse.duckdb")})
+        body = connection_body(group_id, connection_string, "bus", subscriber_name="syncline")
+        connection = server.call("POST", "/v1/connections", body)
+        server.wait_for_sync(connection["id"])
+
+    watched = (tmp_path / "outside.txt.watched").read_text().splitlines()
+    assert len(watched) >= 2, "the server and its workers have to be watched"
+    assert not report.exists(), report.read_text()
