@@ -1,0 +1,233 @@
+"""Carrying out one run in the present process: a worker's, or a terminal's.
+
+Importing this module imports all that a sync needs.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from syncline.connectors.base import ReadLimits, SourceContext
+from syncline.connectors.errors import SourceConfigurationError, SourceError, SourceThrottled
+from syncline.connectors.registry import connector_for
+from syncline.engine.locks import ConnectionLock
+from syncline.engine.runs import Advice, Ending, finish_run, queue_run, record_progress, start_run
+from syncline.engine.stopping import StopRequest
+from syncline.logs import bind
+from syncline.settings import Settings
+from syncline.store.database import Database
+from syncline.store.models import Connection, Destination, Run, RunState
+from syncline.store.sealing import Sealer, SealingError
+from syncline.sync.checkpoints import StoreCheckpoints
+from syncline.sync.run import Progress, SyncJob, SyncOutcome, run_sync
+from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
+from syncline.warehouses.registry import warehouse_for
+
+LOCK_SECONDS = 30.0
+"""How long a run waits for the last process that worked on its connection to be gone."""
+
+THROTTLE_LIMIT = timedelta(hours=24)
+
+log = structlog.get_logger(__name__)
+
+
+class CannotRunError(Exception):
+    """A run cannot begin; the text says why and what to do."""
+
+
+def execute_run(
+    database: Database,
+    sealer: Sealer,
+    settings: Settings,
+    run_id: str,
+    on_progress: Callable[[Progress], None] | None = None,
+    stop: StopRequest | None = None,
+) -> Ending | None:
+    """Carry out a queued run to its end and record the outcome.
+
+    Whatever goes wrong with the sync becomes the run's outcome; nothing is raised for it. None when the run was not
+    queued any more.
+    """
+    with database.sync_session(read_only=True) as session:
+        run = session.get(Run, run_id)
+    if run is None or run.state != RunState.QUEUED:
+        return None
+    lock = ConnectionLock.of(settings.home, run.connection_id)
+    if not lock.acquire(LOCK_SECONDS):
+        held = "Another process is still at work on this connection. Stop it, or wait for its end and sync again."
+        return _record(database, run_id, Ending(RunState.FAILED, error=held))
+    try:
+        with database.sync_session() as session:
+            if not start_run(session, run_id):
+                return None
+        return _execute(database, sealer, settings, run, on_progress, stop or StopRequest())
+    finally:
+        lock.release()
+
+
+def run_connection(
+    database: Database,
+    sealer: Sealer,
+    settings: Settings,
+    connection_id: str,
+    on_progress: Callable[[Progress], None] | None = None,
+    stop: StopRequest | None = None,
+) -> tuple[Run, Ending]:
+    """Sync a connection now, in this process, and return the recorded run with its outcome.
+
+    Raises:
+        CannotRunError: The connection does not exist, or another process syncs it.
+    """
+    lock = ConnectionLock.of(settings.home, connection_id)
+    busy = CannotRunError(f"Connection '{connection_id}' is being synced by another process. Wait for its end.")
+    with database.sync_session(read_only=True) as session:
+        if session.get(Connection, connection_id) is None:
+            raise CannotRunError(f"Connection '{connection_id}' does not exist.")
+    if not lock.acquire():
+        raise busy
+    try:
+        # Queued and started in one transaction, so that a running server never sees it waiting and takes it.
+        with database.sync_session() as session:
+            run = queue_run(session, connection_id, "terminal")
+            if run is None or not start_run(session, run.id):
+                raise busy
+        ending = _execute(database, sealer, settings, run, on_progress, stop or StopRequest())
+        with database.sync_session(read_only=True) as session:
+            return session.get_one(Run, run.id), ending
+    finally:
+        lock.release()
+
+
+def _execute(
+    database: Database,
+    sealer: Sealer,
+    settings: Settings,
+    run: Run,
+    on_progress: Callable[[Progress], None] | None,
+    stop: StopRequest,
+) -> Ending:
+    def report(progress: Progress) -> None:
+        with database.sync_session() as session:
+            is_ours = record_progress(
+                session,
+                run.id,
+                rows=progress.rows,
+                bytes_read=progress.bytes,
+                batches=progress.batches,
+                rejected=progress.rejected,
+            )
+        if not is_ours:  # ended by somebody else, or its connection deleted
+            stop.make(RunState.CANCELLED)
+        if on_progress is not None:
+            on_progress(progress)
+
+    with bind(connection_id=run.connection_id, run_id=run.id):
+        log.info("sync started", trigger=run.trigger, historical=run.is_historical)
+        try:
+            with _job(database, sealer, settings, run) as job:
+                checkpoints = StoreCheckpoints(database, run.connection_id)
+                outcome = run_sync(job, checkpoints, on_progress=report, stop=stop.event)
+            ending = _ending_of_outcome(outcome, stop)
+        except Exception as error:
+            ending = _ending_of_error(error)
+        recorded = _record(database, run.id, ending)
+        log.info("sync ended", state=ending.state.value, error=ending.error)
+        return recorded
+
+
+def _record(database: Database, run_id: str, ending: Ending) -> Ending:
+    with database.sync_session() as session:
+        finish_run(session, run_id, ending)
+    return ending
+
+
+@contextmanager
+def _job(database: Database, sealer: Sealer, settings: Settings, run: Run) -> Iterator[SyncJob]:
+    """What the sync needs to know, and a working folder that lasts as long as the sync."""
+    with database.sync_session(read_only=True) as session:
+        connection = session.get_one(Connection, run.connection_id)
+        destination = session.get(Destination, connection.group_id)
+    if destination is None:
+        raise CannotRunError(
+            f"Group '{connection.group_id}' has no destination to load into. Create one with POST /v1/destinations."
+        )
+    warehouse = warehouse_for(destination.service)
+    folder = settings.home / "work" / connection.id
+    _empty(folder)
+    try:
+        yield SyncJob(
+            connection_id=connection.id,
+            run_id=run.id,
+            service=connection.service,
+            schema=connection.schema,
+            context=source_context(connection, _opened(sealer, connection.sealed_secrets), settings),
+            warehouse=destination.service,
+            warehouse_config=warehouse.declaration.config.restore(
+                destination.config, _opened(sealer, destination.sealed_secrets)
+            ),
+            is_historical=run.is_historical,
+            working_directory=folder,
+            limits=ReadLimits(rows=settings.batch_rows, bytes=settings.batch_bytes),
+            concurrent_streams=settings.concurrent_streams,
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def source_context(connection: Connection, secrets: Mapping[str, Any], settings: Settings) -> SourceContext:
+    """What a connector needs to know of a connection. `secrets` is what was opened from `sealed_secrets`."""
+    connector = connector_for(connection.service)
+    declaration = connector.declaration
+    config = declaration.config.restore(connection.config, secrets.get("config", {}))
+    auth = declaration.auth.restore({}, secrets.get("auth", {})) if declaration.auth is not None else None
+    return SourceContext(
+        connection_id=connection.id,
+        schema=connection.schema,
+        config=connector.default(config, connection.schema),
+        auth=auth,
+        setup_test_timeout=settings.setup_test_timeout,
+        setup_tests_timeout=settings.setup_tests_timeout,
+    )
+
+
+def _opened(sealer: Sealer, token: str | None) -> dict[str, Any]:
+    return dict(sealer.open(token)) if token is not None else {}
+
+
+def _empty(folder: Path) -> None:
+    """Make the working folder anew: what a killed worker left in it is of no use."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+
+
+def _ending_of_outcome(outcome: SyncOutcome, stop: StopRequest) -> Ending:
+    if stop.event.is_set():
+        return Ending(stop.state)
+    return Ending(
+        RunState.SUCCEEDED,
+        advice=[Advice(found.code, found.message, found.details, found.subject) for found in outcome.warnings],
+    )
+
+
+def _ending_of_error(error: Exception) -> Ending:
+    """What an error means for the run. Errors of sources and warehouses are written for people and hold no secret;
+    of any other only the kind is told, and the rest stands in the log."""
+    match error:
+        case SourceThrottled():
+            wait = min(timedelta(seconds=max(error.retry_after_seconds, 1.0)), THROTTLE_LIMIT)
+            return Ending(RunState.RESCHEDULED, error=str(error), retry_after=wait)
+        case SourceConfigurationError() | SealingError() | CannotRunError():
+            return Ending(RunState.FAILED, error=str(error), needs_setup=True)
+        case SourceError() | WarehouseError() | WarehouseUnavailable():
+            return Ending(RunState.FAILED, error=str(error))
+    log.error("sync failed unexpectedly", exc_info=error)
+    return Ending(
+        RunState.FAILED,
+        error=f"An unexpected error ({type(error).__name__}) ended the sync; the server's log has the details. "
+        "The next sync goes on at the last checkpoint.",
+    )
