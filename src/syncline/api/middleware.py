@@ -1,0 +1,146 @@
+"""What happens to every request before an endpoint sees it, as plain ASGI.
+
+From the outside in: :class:`RequestLog`, :class:`Paths`, :class:`Gate`. Nothing under ``/v1`` is reached without
+passing the gate, so no endpoint can forget to authenticate.
+"""
+
+import re
+import time
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from syncline.api.answers import error_response, internal_error
+from syncline.api.authentication import authenticate
+from syncline.api.bodies import MOST_BYTES, parse_body, too_large
+from syncline.api.errors import ApiError, InvalidInput
+from syncline.api.versions import check_accept, check_content_type
+from syncline.logs import bind
+from syncline.store.models import new_id
+
+log = structlog.get_logger(__name__)
+
+_OLDER_NAMES = (
+    (re.compile(r"^/v1/connectors(?=/|$)"), "/v1/connections"),
+    (re.compile(r"^/v1/groups/([^/]+)/connectors$"), r"/v1/groups/\1/connections"),
+    (re.compile(r"^/v1/metadata/connectors(?=/|$)"), "/v1/metadata/connector-types"),
+)
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+class RequestLog:
+    """Gives every request an identifier, logs it with its duration, and answers for what nobody caught."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = new_id()
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_identifier(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        with bind(request_id=request_id):
+            try:
+                await self.app(scope, receive, send_with_identifier)
+            except Exception:
+                log.exception("request failed unexpectedly", method=scope["method"], path=scope["path"])
+                if not status:
+                    await error_response(internal_error(request_id))(scope, receive, send_with_identifier)
+            finally:
+                duration = round((time.perf_counter() - started) * 1000, 2)
+                log.info("request", method=scope["method"], path=scope["path"], status=status, duration_ms=duration)
+
+
+class Paths:
+    """Serves older names of resources, and paths with a trailing slash, by the present ones."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (path := present_path(scope["path"])) != scope["path"]:
+            scope = {**scope, "path": path, "raw_path": path.encode("utf-8", "surrogateescape")}
+        await self.app(scope, receive, send)
+
+
+class Gate:
+    """Lets a request to ``/v1`` through that may be answered: versions, API key, then the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not is_api_path(scope["path"]):
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            check_accept(",".join(headers.getlist("accept")))
+            caller = await authenticate(scope["app"].state.database, headers.get("authorization", ""))
+            if _UNPRINTABLE.search(scope["path"]):
+                raise ApiError(404, "NotFound", "The path holds characters that no resource's name has. Check it.")
+            body = await _read_body(headers, receive)
+            if body:
+                check_content_type(headers.get("content-type", ""))
+                parse_body(body)
+        except ApiError as error:
+            await error_response(error)(scope, receive, send)
+            return
+        # The state is the request's own: the server hands out one dictionary with the lifespan's state in it.
+        scope["state"] = {**scope.get("state", {}), "caller": caller}
+        with bind(user_id=caller.user_id):
+            await self.app(scope, _Replay(body, receive), send)
+
+
+class _Replay:
+    """A `receive` that hands out a body once more, then waits for what comes after it."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self.message: Message | None = {"type": "http.request", "body": body, "more_body": False}
+        self.receive = receive
+
+    async def __call__(self) -> Message:
+        message, self.message = self.message, None
+        return message if message is not None else await self.receive()
+
+
+def is_api_path(path: str) -> bool:
+    """Whether a path belongs to the REST API."""
+    return path == "/v1" or path.startswith("/v1/")
+
+
+def present_path(path: str) -> str:
+    """The present name of an API path; other paths stay as they are."""
+    if not is_api_path(path):
+        return path
+    path = path.rstrip("/")
+    for older, present in _OLDER_NAMES:
+        path = older.sub(present, path)
+    return path
+
+
+async def _read_body(headers: Headers, receive: Receive) -> bytes:
+    announced = headers.get("content-length", "")
+    if announced.isdigit() and int(announced[:20]) > MOST_BYTES:
+        raise too_large()
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidInput("The connection closed before the whole request body had arrived.")
+        body += message.get("body", b"")
+        if len(body) > MOST_BYTES:
+            raise too_large()
+        if not message.get("more_body", False):
+            return bytes(body)

@@ -1,0 +1,1 @@
+"""Groups: one destination and the connections that load into it, with an SSH key pair for tunnels."""

@@ -1,0 +1,56 @@
+"""What can be done with groups."""
+
+import asyncio
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from syncline.api.authentication import Caller
+from syncline.api.errors import Conflict, NotFound
+from syncline.api.paging import Page, paginate
+from syncline.groups.keys import new_key_pair
+from syncline.store.database import Database
+from syncline.store.models import Group, new_id
+from syncline.store.sealing import Sealer
+
+
+async def create_group(database: Database, sealer: Sealer, caller: Caller, name: str) -> Group:
+    """Make a group with a key pair of its own.
+
+    Raises:
+        Conflict: the account has a group of this name.
+    """
+    identifier = new_id()
+    public_key, private_key = await asyncio.to_thread(new_key_pair, f"syncline-{identifier}")
+    group = Group(
+        id=identifier,
+        account_id=caller.account_id,
+        name=name,
+        public_key=public_key,
+        sealed_private_key=sealer.seal(private_key),
+    )
+    try:
+        async with database.session() as session:
+            session.add(group)
+    except IntegrityError:
+        raise Conflict(f"A group with the name '{name}' exists already. Choose another `name`.") from None
+    return group
+
+
+async def list_groups(database: Database, caller: Caller, page: Page) -> tuple[list[Group], str | None]:
+    """One page of the account's groups, and the cursor of the next."""
+    async with database.session(read_only=True) as session:
+        return await paginate(session, select(Group).where(Group.account_id == caller.account_id), Group.id, page)
+
+
+async def get_group(session: AsyncSession, caller: Caller, identifier: str) -> Group:
+    """One group of the account.
+
+    Raises:
+        NotFound: there is none with this identifier.
+    """
+    group = await session.get(Group, identifier)
+    if group is None or group.account_id != caller.account_id:
+        raise NotFound("Group", identifier)
+    return group
