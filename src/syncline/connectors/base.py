@@ -65,6 +65,8 @@ class SourceContext:
     """Seconds that all setup tests together may take."""
     request_timeout: float = 60.0
     """Seconds that one request to the source may take while a sync runs."""
+    entra_authority: str = "https://login.microsoftonline.com/organizations"
+    """The issuer of Microsoft Entra's tokens."""
 
 
 @dataclass(frozen=True, slots=True)

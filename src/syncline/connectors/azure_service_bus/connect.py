@@ -1,0 +1,199 @@
+"""Clients of the official SDK, built from a connection's settings."""
+
+import logging
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import urlsplit, urlunsplit
+
+from azure.core.credentials import AccessToken, TokenCredential
+from azure.core.pipeline.transport import RequestsTransport
+from azure.core.settings import settings as azure_settings
+from azure.servicebus import ServiceBusClient, ServiceBusReceiver, TransportType
+from azure.servicebus._base_handler import ServiceBusSASTokenCredential, ServiceBusSharedKeyCredential
+from azure.servicebus.management import ServiceBusAdministrationClient
+
+from syncline.connectors.azure_service_bus.config import AzureServiceBusAuth, AzureServiceBusConfig
+from syncline.connectors.azure_service_bus.connection_string import ConnectionString
+from syncline.connectors.azure_service_bus.entra import EntraCredential
+from syncline.connectors.azure_service_bus.names import parse_endpoint
+from syncline.connectors.base import SourceContext
+from syncline.connectors.errors import SourceConfigurationError
+
+AMQPS_PORT = 5671
+AMQP_PORT = 5672
+HTTPS_PORT = 443
+EMULATOR_HTTP_PORT = 5300
+"""Where Microsoft's emulator has its administration API, when its connection string names no port."""
+
+_CONNECT_TIMEOUT = 10.0
+
+
+def quieten_sdk() -> None:
+    """Keep the SDK's own logs and traces off: what matters is raised, and told once by us."""
+    for name in ("azure", "msal", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    azure_settings.tracing_enabled = False
+
+
+class _SignatureCredential(ServiceBusSharedKeyCredential):
+    """A ready-made shared access signature, where the administration client wants something that makes them."""
+
+    def __init__(self, signature: str) -> None:
+        super().__init__("", "")
+        self._signature = signature
+
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        return AccessToken(self._signature, 0)
+
+
+class _AdministrationTransport(RequestsTransport):  # type: ignore[misc]
+    """Sends to an emulator over plain HTTP, where the SDK knows HTTPS alone."""
+
+    def __init__(self, *, plain: bool, **options: Any) -> None:
+        super().__init__(use_env_settings=True, **options)
+        self._plain = plain
+
+    def send(self, request: Any, **options: Any) -> Any:
+        if self._plain:
+            request.url = urlunsplit(urlsplit(request.url)._replace(scheme="http"))
+        return super().send(request, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a namespace answers."""
+
+    host: str
+    """What TLS expects its certificate to name, and tokens are made for."""
+    dialled_host: str
+    amqp_port: int
+    administration_port: int
+    tls: bool
+
+    def __str__(self) -> str:
+        return f"{self.dialled_host}:{self.amqp_port}"
+
+
+class Namespace:
+    """One connection's namespace: its address, and clients for it."""
+
+    def __init__(self, context: SourceContext) -> None:
+        """Raises SourceConfigurationError when what is needed to connect is missing."""
+        if not isinstance(context.config, AzureServiceBusConfig):
+            raise TypeError("the config of another connector")
+        self.config = context.config
+        self.timeout = context.request_timeout
+        self._context = context
+        self._string = self.config.parsed_connection_string
+        self.address = _address(self.config, self._string)
+        self._entra = self._entra_credential()
+        quieten_sdk()
+
+    @property
+    def entity_path(self) -> str | None:
+        """The one entity that the credentials are limited to."""
+        return self._string.entity_path if self._string else None
+
+    def client(self, *, timeout: float | None = None) -> ServiceBusClient:
+        """A client for AMQP, not connected yet. It never retries by itself: our own retries say when it is enough."""
+        seconds = timeout or self.timeout
+        options: dict[str, Any] = {
+            "retry_total": 0,
+            "try_timeout": seconds,
+            "auth_timeout": seconds,
+            "use_tls": self.address.tls,
+            "keep_alive": 0,
+            "transport_type": TransportType.Amqp,
+        }
+        if self.address.tls and (self.address.dialled_host, self.address.amqp_port) != (self.address.host, AMQPS_PORT):
+            options["custom_endpoint_address"] = (
+                f"sb://{_bracketed(self.address.dialled_host)}:{self.address.amqp_port}"
+            )
+        host = _bracketed(self.address.host)
+        if not self.address.tls:
+            host = f"{host}:{self.address.amqp_port}"
+        return ServiceBusClient(host, cast(TokenCredential, self._amqp_credential()), **options)
+
+    def receiver(self, client: ServiceBusClient, topic: str, subscription: str) -> ServiceBusReceiver:
+        """A receiver to browse a subscription with.
+
+        The SDK grants one credit more than it is asked to prefetch, and the service answers a credit by locking a
+        message, which counts as a delivery. Browsing must leave messages alone, so it is asked for one less than none.
+        """
+        return client.get_subscription_receiver(topic, subscription, prefetch_count=-1)
+
+    def administration(self, *, timeout: float | None = None) -> AbstractContextManager[ServiceBusAdministrationClient]:
+        """A client for the administration API, not connected yet."""
+        seconds = timeout or self.timeout
+        transport = _AdministrationTransport(
+            plain=not self.address.tls,
+            connection_timeout=min(seconds, _CONNECT_TIMEOUT),
+            read_timeout=seconds,
+        )
+        host = f"{_bracketed(self.address.dialled_host)}:{self.address.administration_port}"
+        if self.address.tls and self.address.administration_port == HTTPS_PORT:
+            host = _bracketed(self.address.dialled_host)
+        credential = cast(TokenCredential, self._administration_credential())
+        return ServiceBusAdministrationClient(
+            host, credential, transport=transport, retry_total=1, logging_enable=False
+        )
+
+    def scrub(self, text: str) -> str:
+        """A text from outside (an error of the service or of the SDK) without any secret of ours."""
+        parts = [self._string.key, self._string.signature] if self._string else []
+        auth = self._context.auth
+        if isinstance(auth, AzureServiceBusAuth):
+            access = auth.client_access
+            parts += [auth.refresh_token, access.client_secret if access else None]
+        for secret in parts:
+            if secret:
+                text = text.replace(secret, "******")
+        return text
+
+    def _entra_credential(self) -> EntraCredential | None:
+        if self.config.auth_type != "AzureActiveDirectory":
+            return None
+        auth = self._context.auth
+        return EntraCredential(
+            auth if isinstance(auth, AzureServiceBusAuth) else AzureServiceBusAuth(),
+            authority=self._context.entra_authority,
+            timeout=min(self.timeout, _CONNECT_TIMEOUT),
+        )
+
+    def _amqp_credential(self) -> object:
+        if self._string is None:
+            return self._entra
+        if self._string.signature:
+            expires_at = self._string.signature_expires_at
+            return ServiceBusSASTokenCredential(
+                self._string.signature, int(expires_at.timestamp()) if expires_at else 0
+            )
+        return ServiceBusSharedKeyCredential(self._string.key_name or "", self._string.key or "")
+
+    def _administration_credential(self) -> object:
+        if self._string is not None and self._string.signature:
+            return _SignatureCredential(self._string.signature)
+        return self._amqp_credential()
+
+
+def _address(config: AzureServiceBusConfig, string: ConnectionString | None) -> Address:
+    if config.auth_type == "ConnectionString" and string is None:
+        raise SourceConfigurationError("There is no connection string.", "Give config.connection_string.")
+    if not config.host:
+        raise SourceConfigurationError("There is no namespace.", "Give config.namespace.")
+    plain = string is not None and string.development_emulator
+    host, port = config.host, string.port if string else None
+    dialled_host, dialled_port = parse_endpoint(config.asb_ip) if config.asb_ip else (host, port)
+    default_administration = EMULATOR_HTTP_PORT if plain else HTTPS_PORT
+    return Address(
+        host=host,
+        dialled_host=dialled_host,
+        amqp_port=dialled_port or (AMQP_PORT if plain else AMQPS_PORT),
+        administration_port=dialled_port or default_administration,
+        tls=not plain,
+    )
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,75 @@
+"""A few messages of topics, looked at for the setup tests."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from syncline.connectors.azure_service_bus.bounded import run_bounded
+from syncline.connectors.azure_service_bus.columns import record_batch
+from syncline.connectors.azure_service_bus.config import AzureServiceBusConfig
+from syncline.connectors.azure_service_bus.connect import Namespace
+from syncline.connectors.azure_service_bus.failures import is_refusal, source_error
+from syncline.connectors.errors import SourceThrottled
+
+_MESSAGES = 10
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What peeking into one topic's subscription gave."""
+
+    topic: str
+    table: pa.Table | None = None
+    """A few messages; None when there are none."""
+    problem: str = ""
+    remedy: str = ""
+    is_refused: bool = False
+    """Whether the problem is that the credentials were refused."""
+
+
+async def peek_samples(namespace: Namespace, topics: Sequence[str], subscription: str, seconds: float) -> list[Sample]:
+    """Peek into the subscription of each topic, several at once, all within `seconds`.
+
+    Raises:
+        TimeoutError: That was not enough.
+    """
+    places = asyncio.Semaphore(_AT_ONCE)
+    over = threading.Event()
+
+    async def one(topic: str) -> Sample:
+        async with places:
+            return await run_bounded(lambda: _peek(namespace, topic, subscription, seconds, over), seconds)
+
+    try:
+        async with asyncio.timeout(seconds):
+            return list(await asyncio.gather(*(one(topic) for topic in topics)))
+    finally:
+        over.set()
+
+
+def decode_sample(table: pa.Table, config: AzureServiceBusConfig) -> tuple[int, list[str]]:
+    """How many of the messages could be decoded, and why the others could not."""
+    # Imported here: it loads an engine that is not needed before there is a message to decode.
+    from syncline.connectors.azure_service_bus.decode import decode_batch
+
+    columns, rejects = decode_batch(table, config.message_type or "Json", config.effective_sync_type)
+    reasons = rejects.column("reason").to_pylist() if rejects.num_rows else []
+    return columns.num_rows, [str(reason) for reason in reasons]
+
+
+def _peek(namespace: Namespace, topic: str, subscription: str, seconds: float, over: threading.Event) -> Sample:
+    if over.is_set():
+        return Sample(topic)
+    try:
+        with namespace.client(timeout=seconds) as client, namespace.receiver(client, topic, subscription) as receiver:
+            messages = receiver.peek_messages(_MESSAGES, sequence_number=1)
+    except Exception as error:
+        failure = source_error(error, namespace, f"the subscription {subscription} of the topic {topic}")
+        if isinstance(failure, SourceThrottled):
+            return Sample(topic, problem=failure.message, remedy="Test again in a moment.")
+        return Sample(topic, problem=failure.message, remedy=failure.remedy, is_refused=is_refusal(error))
+    return Sample(topic, pa.Table.from_batches([record_batch(messages)]) if messages else None)
