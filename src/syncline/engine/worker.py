@@ -4,17 +4,16 @@ Importing this module imports all that a sync needs.
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import structlog
 
-from syncline.connectors.base import ReadLimits, SourceContext
+from syncline.connectors.base import ReadLimits
 from syncline.connectors.errors import SourceConfigurationError, SourceError, SourceThrottled
-from syncline.connectors.registry import connector_for
+from syncline.engine.context import open_secrets, source_context
 from syncline.engine.locks import ConnectionLock
 from syncline.engine.runs import Advice, Ending, finish_run, queue_run, record_progress, start_run
 from syncline.engine.stopping import StopRequest
@@ -165,10 +164,10 @@ def _job(database: Database, sealer: Sealer, settings: Settings, run: Run) -> It
             run_id=run.id,
             service=connection.service,
             schema=connection.schema,
-            context=source_context(connection, _opened(sealer, connection.sealed_secrets), settings),
+            context=source_context(connection, sealer, settings),
             warehouse=destination.service,
             warehouse_config=warehouse.declaration.config.restore(
-                destination.config, _opened(sealer, destination.sealed_secrets)
+                destination.config, open_secrets(sealer, destination.sealed_secrets)
             ),
             is_historical=run.is_historical,
             working_directory=folder,
@@ -177,26 +176,6 @@ def _job(database: Database, sealer: Sealer, settings: Settings, run: Run) -> It
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def source_context(connection: Connection, secrets: Mapping[str, Any], settings: Settings) -> SourceContext:
-    """What a connector needs to know of a connection. `secrets` is what was opened from `sealed_secrets`."""
-    connector = connector_for(connection.service)
-    declaration = connector.declaration
-    config = declaration.config.restore(connection.config, secrets.get("config", {}))
-    auth = declaration.auth.restore({}, secrets.get("auth", {})) if declaration.auth is not None else None
-    return SourceContext(
-        connection_id=connection.id,
-        schema=connection.schema,
-        config=connector.default(config, connection.schema),
-        auth=auth,
-        setup_test_timeout=settings.setup_test_timeout,
-        setup_tests_timeout=settings.setup_tests_timeout,
-    )
-
-
-def _opened(sealer: Sealer, token: str | None) -> dict[str, Any]:
-    return dict(sealer.open(token)) if token is not None else {}
 
 
 def _empty(folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""Connections: what to read, into which schema, and when."""

@@ -1,0 +1,205 @@
+"""Request and response bodies of connections."""
+
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer
+
+from syncline.api.models import RequestModel, ResponseModel, Timestamp
+
+SyncFrequency = Literal[1, 5, 15, 30, 60, 120, 180, 360, 480, 720, 1440]
+ScheduleType = Literal["auto", "manual"]
+DataDelaySensitivity = Literal["LOW", "NORMAL", "HIGH", "CUSTOM"]
+NetworkingMethod = Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"]
+
+MOST_MINUTES = 525_600
+"""A year: no threshold is longer."""
+
+_ABSENT_WHEN_EMPTY = ("daily_sync_time", "connect_card", "connect_card_config")
+
+
+def _daily_sync_time(text: str) -> str:
+    hour, colon, minutes = text.partition(":")
+    if not (colon and minutes == "00" and len(hour) == 2 and hour.isascii() and hour.isdigit() and int(hour) < 24):
+        raise ValueError("must be a full hour from 00:00 to 23:00")
+    return text
+
+
+def _redirect_uri(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https"):
+        raise ValueError("must be a URI that starts with https:// or http://, such as https://your.site/path")
+    if not text.isprintable() or " " in text:
+        raise ValueError("must not hold spaces or control characters: percent-encode them")
+    return text
+
+
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+class ConnectCardConfig(RequestModel):
+    """How the Connect Card of a connection behaves."""
+
+    redirect_uri: Annotated[str, StringConstraints(max_length=2048), AfterValidator(_redirect_uri)] = Field(
+        description="Where the person is sent after the setup. Starts with https or http.",
+        examples=["https://your.site/path"],
+    )
+    hide_setup_guide: bool = Field(default=False, description="Whether the card shows no setup guide.")
+
+
+class CreateConnectionRequest(RequestModel):
+    """A new connection."""
+
+    group_id: Identifier = Field(description="The group that the connection belongs to.")
+    service: Identifier = Field(description="The kind of source.", examples=["azure_service_bus"])
+    trust_certificates: bool = Field(default=False, description="Whether certificates are trusted unseen.")
+    trust_fingerprints: bool = Field(default=False, description="Whether SSH host keys are trusted unseen.")
+    run_setup_tests: bool = Field(default=True, description="Whether the setup tests run now.")
+    paused: bool = Field(default=False, description="Whether the connection syncs nothing until it is resumed.")
+    pause_after_trial: bool = Field(default=False, description="Stored and answered; this server has no trials.")
+    sync_frequency: SyncFrequency = Field(default=360, description="Minutes between two syncs.")
+    data_delay_sensitivity: DataDelaySensitivity = Field(
+        default="NORMAL", description="How long after a missed sync the data count as delayed."
+    )
+    data_delay_threshold: Annotated[int, Field(ge=0, le=MOST_MINUTES)] = Field(
+        default=0, description="That time in minutes, when the sensitivity is CUSTOM."
+    )
+    daily_sync_time: Annotated[str, AfterValidator(_daily_sync_time)] | None = Field(
+        default=None,
+        description="The hour of the daily sync, 00:00 to 23:00; counts when sync_frequency is 1440.",
+        examples=["14:00"],
+    )
+    schedule_type: ScheduleType = Field(default="auto", description="With manual, nothing but a request starts a sync.")
+    local_processing_agent_id: Identifier | None = Field(
+        default=None, description="The former name of hybrid_deployment_agent_id.", deprecated=True
+    )
+    hybrid_deployment_agent_id: Identifier | None = Field(
+        default=None, description="The agent that syncs on another machine."
+    )
+    connect_card_config: ConnectCardConfig | None = Field(
+        default=None, description="Ask for a Connect Card, a page where another person completes the setup."
+    )
+    proxy_agent_id: Identifier | None = Field(default=None, description="The proxy agent to connect through.")
+    private_link_id: Identifier | None = Field(default=None, description="The private link to connect through.")
+    networking_method: NetworkingMethod = Field(default="Directly", description="How the source is reached.")
+    config: dict[str, Any] = Field(description="The settings of the source, and `schema`: the destination schema.")
+    auth: dict[str, Any] | None = Field(default=None, description="Credentials of the source. Never answered.")
+
+
+class SyncRequest(RequestModel):
+    """Ask for a sync."""
+
+    force: bool = Field(default=False, description="Whether a sync that is running is stopped and begun anew.")
+
+
+class TestRequest(RequestModel):
+    """Ask for the setup tests."""
+
+    __test__ = False  # not a test case, whatever pytest thinks of the name
+
+    trust_certificates: bool | None = Field(default=None, description="Whether certificates are trusted unseen.")
+    trust_fingerprints: bool | None = Field(default=None, description="Whether SSH host keys are trusted unseen.")
+
+
+class SetupTest(ResponseModel):
+    """The outcome of one setup test."""
+
+    title: str
+    status: str
+    message: str
+    details: str | dict[str, Any] = ""
+
+
+class Alert(ResponseModel):
+    """A task or a warning."""
+
+    code: str
+    message: str
+    details: str = ""
+
+
+class ConnectionStatus(ResponseModel):
+    """How a connection fares."""
+
+    tasks: list[Alert]
+    warnings: list[Alert]
+    schema_status: Literal["ready", "blocked_on_capture"]
+    update_state: Literal["on_schedule", "delayed"]
+    setup_state: Literal["incomplete", "connected", "broken"]
+    sync_state: Literal["scheduled", "syncing", "paused", "rescheduled"]
+    is_historical_sync: bool
+    rescheduled_for: Timestamp | None
+
+
+class ConnectCard(ResponseModel):
+    """A link that lets another person complete the setup, for one day."""
+
+    token: str
+    uri: str
+
+
+class ConnectCardConfigResponse(ResponseModel):
+    """The Connect Card's settings, as they were sent."""
+
+    redirect_uri: str
+    hide_setup_guide: bool
+
+
+class SyncDetails(ResponseModel):
+    """The latest sync."""
+
+    run_id: str
+    state: str
+    trigger: str
+    queued_at: Timestamp
+    started_at: Timestamp | None
+    ended_at: Timestamp | None
+    rows: int
+    bytes: int
+    batches: int
+    rejected: int
+    error: str | None
+
+
+class ConnectionResponse(ResponseModel):
+    """A connection. `daily_sync_time`, `connect_card` and `connect_card_config` are absent where they do not apply."""
+
+    id: str
+    service: str
+    schema_name: str = Field(serialization_alias="schema")
+    paused: bool
+    status: ConnectionStatus
+    daily_sync_time: str | None = None
+    succeeded_at: Timestamp | None
+    sync_frequency: int
+    group_id: str
+    connected_by: str
+    setup_tests: list[SetupTest]
+    source_sync_details: SyncDetails | dict[str, Any]
+    service_version: int
+    created_at: Timestamp
+    failed_at: Timestamp | None
+    private_link_id: str | None
+    proxy_agent_id: str | None
+    networking_method: str
+    connect_card: ConnectCard | None = None
+    pause_after_trial: bool
+    data_delay_threshold: int
+    data_delay_sensitivity: str
+    schedule_type: str
+    local_processing_agent_id: str | None
+    connect_card_config: ConnectCardConfigResponse | None = None
+    hybrid_deployment_agent_id: str | None
+    config: dict[str, Any]
+
+    @model_serializer(mode="wrap")
+    def _without_what_does_not_apply(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = serialize(self)
+        for name in _ABSENT_WHEN_EMPTY:
+            if values.get(name) is None:
+                values.pop(name, None)
+        return values

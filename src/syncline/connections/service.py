@@ -1,0 +1,219 @@
+"""What can be done with connections."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from syncline.api.authentication import Caller
+from syncline.api.errors import Conflict, IllegalState, NotFound
+from syncline.api.paging import Page, paginate
+from syncline.connections.schemas import CreateConnectionRequest
+from syncline.connectors.base import Connector
+from syncline.connectors.registry import UnknownService, connector_for
+from syncline.engine.executor import Executor
+from syncline.engine.locks import ConnectionLock
+from syncline.engine.runs import active_run, queue_run
+from syncline.store.database import Database
+from syncline.store.models import Connection, Group
+from syncline.store.sealing import Sealer
+
+_STORED_AS_SENT = (
+    "service",
+    "trust_certificates",
+    "trust_fingerprints",
+    "paused",
+    "pause_after_trial",
+    "sync_frequency",
+    "data_delay_sensitivity",
+    "data_delay_threshold",
+    "daily_sync_time",
+    "schedule_type",
+    "local_processing_agent_id",
+    "hybrid_deployment_agent_id",
+    "proxy_agent_id",
+    "private_link_id",
+    "networking_method",
+)
+
+
+async def create_connection(
+    database: Database, sealer: Sealer, caller: Caller, request: CreateConnectionRequest
+) -> Connection:
+    """Create a connection; its setup tests have not run.
+
+    Raises:
+        NotFound: the group or the service does not exist.
+        InvalidField: `config` or `auth` is wrong.
+        Conflict: another connection of the group loads into this schema.
+    """
+    async with database.session(read_only=True) as session:
+        await _get_group(session, caller, request.group_id)
+    connector = _get_connector(request.service)
+    config = connector.declaration.config.parse(request.config)
+    auth = connector.declaration.parse_auth(request.auth)
+    schema = str(request.config["schema"])
+    connector.default(config, schema)  # refuses what cannot work with this schema; what was sent is what is stored
+    public, secret_config = config.split()
+    secrets: dict[str, Any] = {"config": secret_config, "auth": auth.values() if auth is not None else {}}
+    card = request.connect_card_config
+    connection = Connection(
+        account_id=caller.account_id,
+        group_id=request.group_id,
+        schema=schema,
+        connected_by=caller.user_id,
+        config=public,
+        sealed_secrets=sealer.seal(secrets) if any(secrets.values()) else None,
+        connect_card_config=card.model_dump() if card is not None else None,
+        **request.model_dump(include=set(_STORED_AS_SENT)),
+    )
+    try:
+        async with database.session() as session:
+            await _refuse_taken_schema(session, request.group_id, schema)
+            session.add(connection)
+    except IntegrityError:  # another request was faster
+        raise _schema_is_taken(request.group_id, schema) from None
+    return connection
+
+
+async def get_connection(session: AsyncSession, caller: Caller, connection_id: str) -> Connection:
+    """A connection of the caller's account.
+
+    Raises:
+        NotFound: there is none with this id.
+    """
+    connection = await session.get(Connection, connection_id)
+    if connection is None or connection.account_id != caller.account_id:
+        raise NotFound("Connection", connection_id)
+    return connection
+
+
+async def list_connections(
+    session: AsyncSession, caller: Caller, page: Page, *, group_id: str | None = None, schema: str | None = None
+) -> tuple[list[Connection], str | None]:
+    """A page of the account's connections, perhaps of one group or schema alone, and the cursor of the next."""
+    statement = select(Connection).where(Connection.account_id == caller.account_id)
+    if group_id is not None:
+        statement = statement.where(Connection.group_id == group_id)
+    if schema is not None:
+        statement = statement.where(Connection.schema == schema)
+    return await paginate(session, statement, Connection.id, page)
+
+
+async def list_group_connections(
+    session: AsyncSession, caller: Caller, page: Page, group_id: str, *, schema: str | None = None
+) -> tuple[list[Connection], str | None]:
+    """A page of a group's connections.
+
+    Raises:
+        NotFound: there is no such group.
+    """
+    await _get_group(session, caller, group_id)
+    return await list_connections(session, caller, page, group_id=group_id, schema=schema)
+
+
+async def sync_connection(
+    database: Database, executor: Executor, caller: Caller, connection_id: str, *, force: bool
+) -> None:
+    """Start a sync now. One that is under way is left alone or, with `force`, stopped and begun anew.
+
+    Raises:
+        NotFound: there is no such connection.
+        IllegalState: the connection is paused, or was never connected.
+        Conflict: the sync under way runs elsewhere and cannot be stopped from here.
+    """
+    async with database.session(read_only=True) as session:
+        connection = await get_connection(session, caller, connection_id)
+        _refuse_what_cannot_sync(connection)
+        found = await session.run_sync(lambda store: active_run(store, connection_id))
+    if found is not None:
+        if not force:
+            return
+        await executor.stop(connection_id, wait=True)
+    async with database.session() as session:
+        run = await session.run_sync(lambda store: queue_run(store, connection_id, "api"))
+        present = await session.run_sync(lambda store: active_run(store, connection_id))
+    if run is not None:
+        await executor.submit(run.id, connection_id)
+    elif found is not None and present is not None and present.id == found.id:
+        raise Conflict(
+            f"Connection '{connection_id}' is being synced by another process, which this server cannot stop. "
+            "Stop it there, or wait for its end."
+        )
+
+
+async def delete_connection(
+    database: Database, executor: Executor, home: Path, caller: Caller, connection_id: str
+) -> None:
+    """Stop the connection's sync and delete it with its history. What it has loaded stays in the destination.
+
+    It is paused first, so that nothing starts a sync meanwhile; after a crash in between it is there still, paused,
+    and can be deleted again.
+
+    Raises:
+        NotFound: there is no such connection.
+        Conflict: a sync of it runs elsewhere and cannot be stopped from here.
+    """
+    async with database.session() as session:
+        connection = await get_connection(session, caller, connection_id)
+        connection.paused = True
+        connection.next_sync_at = None
+    await executor.stop(connection_id, wait=True)
+    lock = ConnectionLock.of(home, connection_id)
+    if not lock.acquire():
+        raise Conflict(
+            f"Connection '{connection_id}' is being synced by another process. It is paused now: stop that process, "
+            "or wait for its end, and delete the connection again."
+        )
+    try:
+        async with database.session() as session:
+            await session.delete(await get_connection(session, caller, connection_id))
+    finally:
+        lock.release(remove=True)
+
+
+def _refuse_what_cannot_sync(connection: Connection) -> None:
+    if connection.paused:
+        raise IllegalState(f"Connection '{connection.id}' is paused. Resume it before you sync it.")
+    if not connection.was_connected:
+        raise IllegalState(
+            f"Connection '{connection.id}' is incomplete: its setup tests have not succeeded yet. "
+            f"POST /v1/connections/{connection.id}/test runs them and says what to change."
+        )
+
+
+async def _get_group(session: AsyncSession, caller: Caller, group_id: str) -> Group:
+    group = await session.get(Group, group_id)
+    if group is None or group.account_id != caller.account_id:
+        raise NotFound("Group", group_id)
+    return group
+
+
+def _get_connector(service: str) -> Connector:
+    try:
+        return connector_for(service)
+    except UnknownService as error:
+        raise NotFound("Integration", service, hint=_sentence(str(error))) from None
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+async def _refuse_taken_schema(session: AsyncSession, group_id: str, schema: str) -> None:
+    """Schemas that differ by case alone would meet in the destination. The group is locked, so no request slips by."""
+    await session.get(Group, group_id, with_for_update=True)
+    taken = select(Connection.schema).where(
+        Connection.group_id == group_id, func.lower(Connection.schema) == schema.lower()
+    )
+    found = await session.scalar(taken)
+    if found is not None:
+        raise _schema_is_taken(group_id, found)
+
+
+def _schema_is_taken(group_id: str, schema: str) -> Conflict:
+    return Conflict(
+        f"Another connection of group '{group_id}' loads into the schema '{schema}'. Choose another `config.schema`."
+    )

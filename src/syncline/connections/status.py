@@ -1,0 +1,79 @@
+"""A connection's status, derived from what is stored about it: nothing here is remembered, so nothing can disagree."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Literal
+
+from syncline.connections.schemas import Alert, ConnectionStatus
+from syncline.engine.runs import SETUP_BROKEN
+from syncline.store.models import Connection, Notice, Run, RunState
+
+TOLERATED_DELAY = {
+    "LOW": timedelta(hours=24),
+    "NORMAL": timedelta(hours=2),
+    "HIGH": timedelta(minutes=15),
+}
+"""How long after the time by which a sync should have succeeded the data count as delayed. CUSTOM says it itself."""
+
+SetupState = Literal["incomplete", "connected", "broken"]
+SyncState = Literal["scheduled", "syncing", "paused", "rescheduled"]
+
+
+def derive_status(
+    connection: Connection, latest_run: Run | None, notices: Iterable[Notice], now: datetime
+) -> ConnectionStatus:
+    """The status of a connection at a moment."""
+    raised = sorted(notices, key=lambda notice: (notice.code, notice.subject))
+    sync_state = _sync_state(connection, latest_run)
+    return ConnectionStatus(
+        tasks=_alerts(raised, "task"),
+        warnings=_alerts(raised, "warning"),
+        schema_status="ready" if connection.was_connected else "blocked_on_capture",
+        update_state="delayed" if _is_delayed(connection, now) else "on_schedule",
+        setup_state=setup_state(connection, raised),
+        sync_state=sync_state,
+        is_historical_sync=connection.is_historical_sync,
+        rescheduled_for=connection.rescheduled_for if sync_state == "rescheduled" else None,
+    )
+
+
+def setup_state(connection: Connection, notices: Iterable[Notice] = ()) -> SetupState:
+    """Whether the connection is set up: its latest setup tests all succeeded, and no sync has since found the setup
+    to be at fault."""
+    if not tests_succeeded(connection.setup_tests):
+        return "broken" if connection.was_connected else "incomplete"
+    return "broken" if any(notice.code == SETUP_BROKEN for notice in notices) else "connected"
+
+
+def tests_succeeded(setup_tests: Iterable[dict[str, object]]) -> bool:
+    """Whether setup tests ran and none of them failed."""
+    statuses = {test["status"] for test in setup_tests}
+    return "PASSED" in statuses and "FAILED" not in statuses
+
+
+def _sync_state(connection: Connection, latest_run: Run | None) -> SyncState:
+    """A run that still waits for room counts as scheduled, as one that waits for its time does."""
+    if latest_run is not None and latest_run.state == RunState.RUNNING:
+        return "syncing"
+    if connection.paused:
+        return "paused"
+    return "rescheduled" if connection.rescheduled_for is not None else "scheduled"
+
+
+def _is_delayed(connection: Connection, now: datetime) -> bool:
+    """Only what syncs by itself can be late: by its frequency, and the delay that is tolerated on top."""
+    if connection.paused or connection.schedule_type == "manual" or not connection.was_connected:
+        return False
+    since = connection.succeeded_at or connection.created_at
+    tolerated = TOLERATED_DELAY.get(
+        connection.data_delay_sensitivity, timedelta(minutes=connection.data_delay_threshold)
+    )
+    return now > since + timedelta(minutes=connection.sync_frequency) + tolerated
+
+
+def _alerts(notices: Iterable[Notice], kind: str) -> list[Alert]:
+    return [
+        Alert(code=notice.code, message=notice.message, details=notice.details)
+        for notice in notices
+        if notice.kind == kind
+    ]
