@@ -1,0 +1,109 @@
+"""Parse JSON bodies without losing a digit.
+
+orjson does the work (1.5 µs for 1 KB; Python's own parser takes about six times that). It is strict, as RFC 8259 is:
+no NaN, no trailing comma, no lone surrogate, no broken UTF-8. But it makes a double of every number with a fraction,
+so a body that has a number with more digits than a double or a 64-bit integer surely keeps is parsed again, slower,
+into decimals. Which bodies those are is found for a whole batch by one regular expression.
+"""
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from syncline.connectors.azure_service_bus.decode.outcome import EMPTY_BODY
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_PRECISE_NUMBER = (
+    r"(?:^|[:,\[\s])-?"
+    r"(?:[0-9]{19}|[0-9]+\.[0-9]{12}|[0-9]{4}[0-9]*\.[0-9]{8}|[0-9]{8}[0-9]*\.[0-9]{4}|[0-9]{12}[0-9]*\."
+    r"|[0-9]+(?:\.[0-9]+)?[eE])"
+)
+"""A number with 19 digits or more, with a fraction and more than 14 digits, or with an exponent. Every other number
+comes through a 64-bit integer or a double unchanged. Text that looks like it costs time, nothing else."""
+
+_LONG_INTEGER_DIGITS = 19
+_LEAST_EXPONENT = -1000
+"""Numbers closer to zero than ten to this are rejected: no destination keeps them, and some refuse them."""
+
+
+class Unreadable(ValueError):  # noqa: N818 - it is the message's, not ours
+    """A body that is no JSON document that can be kept; the message says why."""
+
+
+def parse(bodies: pa.ChunkedArray) -> Iterator[Any]:
+    """The JSON value of each body; an :class:`Unreadable` in the place of one that has none.
+
+    Objects, arrays, strings, booleans, null, integers of 64 bits and floats are Python's own. A number that neither
+    keeps is a Decimal.
+    """
+    for chunk in bodies.chunks:
+        precise = pc.match_substring_regex(chunk, _PRECISE_NUMBER).to_pylist()
+        for body, is_precise in zip(chunk.to_pylist(), precise, strict=True):
+            try:
+                value = orjson.loads(body)
+                yield _parse_precisely(body) if is_precise else value
+            except orjson.JSONDecodeError as error:
+                yield _parse_again(body, error)
+            except Unreadable as error:
+                yield error
+
+
+def dump(value: Any) -> str:
+    """JSON text of a parsed value, every number with all its digits."""
+    return orjson.dumps(value, default=_dump_decimal).decode()
+
+
+def without_byte_order_mark(body: bytes) -> bytes:
+    """The body without the byte order mark that some senders put first."""
+    return body.removeprefix(_BYTE_ORDER_MARK)
+
+
+def _parse_again(body: bytes | None, error: orjson.JSONDecodeError) -> Any:
+    """A second look at a body that orjson refused: it may only begin with a byte order mark."""
+    if not body:
+        return Unreadable(EMPTY_BODY)
+    stripped = without_byte_order_mark(body)
+    if stripped == body:
+        return Unreadable(f"The body is not JSON: {error}.")
+    try:
+        orjson.loads(stripped)
+        return _parse_precisely(stripped)
+    except orjson.JSONDecodeError as second_error:
+        return Unreadable(f"The body is not JSON: {second_error}." if stripped else EMPTY_BODY)
+    except Unreadable as unreadable:
+        return unreadable
+
+
+def _parse_precisely(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_float=_decimal, parse_int=_integer)
+    except RecursionError:
+        raise Unreadable("The body is nested too deeply.") from None
+
+
+def _integer(literal: str) -> int | Decimal:
+    if len(literal) < _LONG_INTEGER_DIGITS:
+        return int(literal)
+    if len(literal) > _LONG_INTEGER_DIGITS + 1:
+        return Decimal(literal)
+    value = int(literal)
+    return value if -(2**63) <= value < 2**63 else Decimal(value)
+
+
+def _decimal(literal: str) -> Decimal:
+    value = Decimal(literal)
+    if value and value.adjusted() < _LEAST_EXPONENT:
+        raise Unreadable(f"The number {literal[:40]} is too close to zero to be kept.")
+    return value
+
+
+def _dump_decimal(value: Any) -> orjson.Fragment:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(str(value))
+    raise TypeError(f"{type(value)} is no JSON value")

@@ -1,0 +1,238 @@
+"""Decoding batches of JSON messages."""
+
+import json
+import math
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncline.connectors.azure_service_bus.decode import decode_batch
+from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
+from syncline.connectors.errors import SourceConfigurationError
+from syncline.warehouses import types
+
+
+def messages(*bodies: bytes) -> pa.Table:
+    """A batch of messages with these bodies."""
+    count = len(bodies)
+    columns = {
+        "message_id": pa.array([f"m{number}" for number in range(count)], pa.string()),
+        "sequence_num": pa.array(range(1, count + 1), pa.int64()),
+        "enqueued_time": pa.array([0] * count, pa.timestamp("us", tz="UTC")),
+        "body": pa.array(bodies, pa.large_binary()),
+    }
+    arrays = [columns.get(field.name, pa.nulls(count, field.type)) for field in MESSAGE_SCHEMA]
+    return pa.table(arrays, schema=MESSAGE_SCHEMA)
+
+
+def unpack(*bodies: bytes) -> pa.Table:
+    rows, rejects = decode_batch(messages(*bodies), "Json", "Unpacked")
+    assert rejects.num_rows == 0, rejects.to_pylist()
+    return rows
+
+
+def column(table: pa.Table, name: str) -> tuple[types.ColumnType, list]:
+    return types.from_arrow(table.schema.field(name)), table.column(name).to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("literals", "expected_type", "expected"),
+    [
+        (["true", "false", "null"], types.BOOLEAN, [True, False, None]),
+        (["1", "-32768"], types.SHORT, [1, -32768]),
+        (["1", "32768"], types.INT, [1, 32768]),
+        (["1", "-2147483649"], types.LONG, [1, -(2**31) - 1]),
+        (["9223372036854775807"], types.LONG, [2**63 - 1]),
+        (["9223372036854775808"], types.decimal(19, 0), [Decimal(2**63)]),
+        (["10", "19.99"], types.decimal(10, 2), [Decimal(10), Decimal("19.99")]),
+        (["1.0"], types.decimal(10, 1), [Decimal(1)]),
+        (["12345678901.5"], types.decimal(19, 1), [Decimal("12345678901.5")]),
+        (["0.1234567890123456789"], types.decimal(10, 19), [Decimal("0.1234567890123456789")]),
+        (["9007199254740993", "0.5"], types.decimal(19, 1), [Decimal(9007199254740993), Decimal("0.5")]),
+        (["1e-7", "0.0000012"], types.decimal(10, 7), [Decimal("1e-7"), Decimal("0.0000012")]),
+        (["1e300", "0.5"], types.DOUBLE, [1e300, 0.5]),
+        (["1e300", "12345678901234567890.5"], types.JSON, ["1E+300", "12345678901234567890.5"]),
+        (["1" * 60], types.JSON, ["1" * 60]),
+        (['"2024-01-01T00:00:00Z"', '"ü𝄞"'], types.STRING, ["2024-01-01T00:00:00Z", "ü𝄞"]),
+        (['{"b": [1, 2.50]}', "[]"], types.JSON, ['{"b":[1,2.5]}', "[]"]),
+        (["[0.1234567890123456789]"], types.JSON, ["[0.1234567890123456789]"]),
+        (["[123456789012345678901234567890]"], types.JSON, ["[123456789012345678901234567890]"]),
+        (["{}", "1", "true"], types.JSON, ["{}", "1", "true"]),
+        (["true", "1"], types.JSON, ["true", "1"]),
+        (['"a"', "1", "true", '{"b":1}'], types.STRING, ["a", "1", "true", '{"b":1}']),
+    ],
+)
+def test_a_field_has_the_narrowest_type_that_holds_its_values(literals, expected_type, expected):
+    rows = unpack(*(f'{{"a": {literal}}}'.encode() for literal in literals))
+    found_type, values = column(rows, "value_a")
+    assert values == expected
+    assert found_type == expected_type
+
+
+def test_absent_and_null_fields_are_null():
+    rows = unpack(b'{"a": 1}', b"{}", b'{"a": null, "b": null}')
+    assert rows.column("value_a").to_pylist() == [1, None, None]
+    assert "value_b" not in rows.column_names
+
+
+def test_of_a_field_that_stands_twice_the_last_counts():
+    assert unpack(b'{"a": 1, "a": 2}').column("value_a").to_pylist() == [2]
+
+
+def test_a_message_that_is_no_object_is_kept_whole():
+    rows = unpack(b'{"a": 1}', b"[1, 2]", b'"text"', b"null")
+    assert column(rows, "value") == (types.JSON, [None, "[1,2]", '"text"', "null"])
+    assert rows.column("value_a").to_pylist() == [1, None, None, None]
+
+
+def test_a_byte_order_mark_is_ignored():
+    assert unpack(b'\xef\xbb\xbf{"a": 1.5}').column("value_a").to_pylist() == [Decimal("1.5")]
+
+
+def test_system_columns_come_first_and_unchanged():
+    rows = unpack(b'{"message_id": 1}')
+    assert rows.column_names == [name for name in MESSAGE_SCHEMA.names if name != "body"] + ["value_message_id"]
+    assert column(rows, "application_properties")[0] == types.JSON
+
+
+def test_packed_keeps_the_text_as_it_came():
+    text = '{ "a" : 1.50, "a": 2, "ü": [0.1234567890123456789] }'
+    rows, rejects = decode_batch(messages(text.encode(), b"1"), "Json", "Packed")
+    assert column(rows, "value") == (types.JSON, [text, "1"])
+    assert rejects.num_rows == 0
+
+
+BAD = {
+    b"": "empty",
+    b"{": "not JSON",
+    b'{"a": NaN}': "not JSON",
+    b'{"a": 1,}': "not JSON",
+    b'{"a": "\xff"}': "UTF-8",
+    b'{"a": "\\ud800"}': "surrogate",
+    b'{"a": 1} x': "not JSON",
+    b'{"a": 1e999}': "infinity",
+    b'{"a": 1e-9999}': "too close to zero",
+    b"[" * 100_000: "depth",
+    b"[" * 1020 + b"1e5" + b"]" * 1020: "nested too deeply",
+    b"\xef\xbb\xbf": "empty",
+    b"\xff\xfe{\x00}\x00": "not JSON",
+}
+
+
+@pytest.mark.parametrize("sync_type", ["Packed", "Unpacked"])
+@pytest.mark.parametrize(("body", "reason"), BAD.items(), ids=[repr(body[:16]) for body in BAD])
+def test_a_bad_message_is_rejected_with_its_bytes_and_the_reason(body, reason, sync_type):
+    rows, rejects = decode_batch(messages(b'{"a": 1}', body, b'{"a": 3}'), "Json", sync_type)
+    assert rows.column("sequence_num").to_pylist() == [1, 3]
+    (reject,) = rejects.to_pylist()
+    assert reject["sequence_num"] == 2
+    assert reject["message_id"] == "m1"
+    assert reject["body"] == body
+    assert reason in reject["reason"]
+
+
+def test_a_message_with_too_many_fields_is_rejected():
+    body = json.dumps({f"f{number}": number for number in range(1001)}).encode()
+    _, rejects = decode_batch(messages(body), "Json", "Unpacked")
+    assert "Packed" in rejects.column("reason")[0].as_py()
+
+
+@pytest.mark.parametrize("sync_type", ["Packed", "Unpacked"])
+def test_an_empty_batch_decodes_to_nothing(sync_type):
+    rows, rejects = decode_batch(messages(), "Json", sync_type)
+    assert (rows.num_rows, rejects.num_rows) == (0, 0)
+
+
+def test_a_format_without_a_decoder_is_refused():
+    with pytest.raises(SourceConfigurationError, match="message_type"):
+        decode_batch(messages(), "Morse", "Packed")
+
+
+numbers = (
+    st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**20), max_value=10**20)
+)
+leaves = st.none() | st.booleans() | numbers | st.text(st.characters(exclude_categories=["Cs"]))
+values = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner), max_leaves=6)
+
+
+class _Encoder(json.JSONEncoder):
+    """Writes decimals with all their digits."""
+
+    def iterencode(self, o, _one_shot=False):
+        return super().iterencode(_mark(o), _one_shot)
+
+    def encode(self, o):
+        text = super().encode(_mark(o))
+        return text.replace('"\x01', "").replace('\x01"', "").replace('"\\u0001', "").replace('\\u0001"', "")
+
+
+def _mark(value):
+    if isinstance(value, Decimal):
+        return f"\x01{value}\x01"
+    if isinstance(value, list):
+        return [_mark(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _mark(item) for key, item in value.items()}
+    return value
+
+
+def encode(value) -> bytes:
+    return _Encoder().encode(value).encode("utf-8", "surrogatepass")
+
+
+def exactly(text: str):
+    """A parsed JSON document in which every number is a Decimal."""
+    return json.loads(text, parse_float=Decimal, parse_int=Decimal)
+
+
+def as_read(column_type: types.ColumnType, value):
+    if value is None:
+        return None
+    if column_type.kind is types.Kind.JSON:
+        return exactly(value)
+    if column_type.kind is types.Kind.DOUBLE:
+        return Decimal(repr(value))
+    return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["a", "b", "", "A"]), values), max_size=6))
+def test_every_value_lands(documents):
+    bodies = [encode(document) for document in documents]
+    rows, rejects = decode_batch(messages(*bodies), "Json", "Unpacked")
+    assert rows.num_rows + rejects.num_rows == len(documents)
+    accepted = dict(zip(rows.column("sequence_num").to_pylist(), range(rows.num_rows), strict=True))
+    for sequence, body in enumerate(bodies, start=1):
+        if sequence not in accepted:
+            continue
+        for name, expected in exactly(body.decode()).items():
+            if f"value_{name}" not in rows.column_names:
+                assert expected is None
+                continue
+            column_type, read = column(rows, f"value_{name}")
+            value = read[accepted[sequence]]
+            if column_type == types.STRING and not isinstance(expected, str) and expected is not None:
+                value = exactly(value)
+            assert as_read(column_type, value) == expected
+
+
+@given(st.lists(st.binary(max_size=40) | values.map(encode), max_size=8), st.sampled_from(["Packed", "Unpacked"]))
+def test_rows_and_rejects_together_are_the_messages(bodies, sync_type):
+    rows, rejects = decode_batch(messages(*bodies), "Json", sync_type)
+    found = rows.column("sequence_num").to_pylist() + rejects.column("sequence_num").to_pylist()
+    assert sorted(found) == list(range(1, len(bodies) + 1))
+    assert rejects.column("body").to_pylist() == [
+        bodies[sequence - 1] for sequence in rejects.column("sequence_num").to_pylist()
+    ]
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_doubles_come_back_as_they_were_written(floats):
+    rows = unpack(*(json.dumps({"a": number}).encode() for number in floats))
+    column_type, read = column(rows, "value_a")
+    for number, value in zip(floats, read, strict=True):
+        assert math.isclose(float(value), number, rel_tol=0, abs_tol=0), column_type
