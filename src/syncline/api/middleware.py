@@ -8,10 +8,11 @@ import re
 import time
 
 import structlog
+from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from syncline.api.answers import error_response, internal_error
+from syncline.api.answers import add_error_handlers, error_response, internal_error
 from syncline.api.authentication import authenticate
 from syncline.api.bodies import MOST_BYTES, parse_body, too_large
 from syncline.api.errors import ApiError, InvalidInput
@@ -27,6 +28,15 @@ _OLDER_NAMES = (
     (re.compile(r"^/v1/metadata/connectors(?=/|$)"), "/v1/metadata/connector-types"),
 )
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def install(app: FastAPI) -> None:
+    """Give an app the error answers and the middleware of the API. It must have ``state.database``."""
+    add_error_handlers(app)
+    # The last one added is the outermost.
+    app.add_middleware(Gate)
+    app.add_middleware(Paths)
+    app.add_middleware(RequestLog)
 
 
 class RequestLog:

@@ -1,0 +1,1 @@
+"""Destinations: where the connections of a group load into."""

@@ -1,0 +1,149 @@
+"""Request and response models of destinations."""
+
+from typing import Any, Literal
+
+from pydantic import model_validator
+
+from syncline.api.models import RequestModel, ResponseModel
+
+LOCAL_REGION = "LOCAL"
+"""The region of everything that runs on one's own machines; the others are taken from clients as they come."""
+
+Region = Literal[
+    "LOCAL",
+    "GCP_US_EAST4",
+    "GCP_US_WEST1",
+    "GCP_US_CENTRAL1",
+    "GCP_EUROPE_WEST3",
+    "GCP_AUSTRALIA_SOUTHEAST1",
+    "GCP_NORTHAMERICA_NORTHEAST1",
+    "GCP_EUROPE_WEST2",
+    "GCP_ASIA_SOUTHEAST1",
+    "GCP_ASIA_SOUTHEAST2",
+    "GCP_ASIA_SOUTH1",
+    "GCP_ASIA_NORTHEAST1",
+    "AWS_US_EAST_1",
+    "AWS_US_EAST_2",
+    "AWS_US_WEST_2",
+    "AWS_AP_NORTHEAST_1",
+    "AWS_AP_SOUTHEAST_1",
+    "AWS_AP_SOUTHEAST_2",
+    "AWS_EU_CENTRAL_1",
+    "AWS_EU_WEST_1",
+    "AWS_EU_WEST_2",
+    "AWS_AP_SOUTH_1",
+    "AWS_CA_CENTRAL_1",
+    "AWS_US_GOV_WEST_1",
+    "AZURE_EASTUS2",
+    "AZURE_AUSTRALIAEAST",
+    "AZURE_UKSOUTH",
+    "AZURE_WESTEUROPE",
+    "AZURE_CENTRALUS",
+    "AZURE_CANADACENTRAL",
+    "AZURE_UAENORTH",
+    "AZURE_SOUTHEASTASIA",
+    "AZURE_EASTUS",
+    "AZURE_JAPANEAST",
+    "AZURE_CENTRALINDIA",
+]
+TimeZoneOffset = Literal[
+    "-11",
+    "-10",
+    "-9",
+    "-8",
+    "-7",
+    "-6",
+    "-5",
+    "-4",
+    "-3",
+    "-2",
+    "-1",
+    "0",
+    "+1",
+    "+2",
+    "+3",
+    "+4",
+    "+5",
+    "+6",
+    "+7",
+    "+8",
+    "+9",
+    "+10",
+    "+11",
+    "+12",
+]
+NetworkingMethod = Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"]
+SetupStatus = Literal["incomplete", "connected", "broken"]
+
+
+class CreateDestination(RequestModel):
+    """The body of a request for a new destination. A field that is null counts as absent."""
+
+    group_id: str
+    service: str
+    time_zone_offset: TimeZoneOffset
+    region: Region = LOCAL_REGION
+    config: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies defaults
+    run_setup_tests: bool = True
+    trust_certificates: bool = False
+    trust_fingerprints: bool = False
+    daylight_saving_time_enabled: bool = False
+    networking_method: NetworkingMethod = "Directly"
+    private_link_id: str | None = None
+    proxy_agent_id: str | None = None
+    hybrid_deployment_agent_id: str | None = None
+    local_processing_agent_id: str | None = None
+    external_secrets_manager_id: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, values: Any) -> Any:
+        return (
+            {name: value for name, value in values.items() if value is not None} if isinstance(values, dict) else values
+        )
+
+    def attributes(self) -> dict[str, Any]:
+        """The fields that are only stored, and answered as they came."""
+        return self.model_dump(include=set(ATTRIBUTES), exclude_none=True)
+
+
+ATTRIBUTES = (
+    "trust_certificates",
+    "trust_fingerprints",
+    "private_link_id",
+    "proxy_agent_id",
+    "hybrid_deployment_agent_id",
+    "local_processing_agent_id",
+    "external_secrets_manager_id",
+)
+
+
+class SetupTest(ResponseModel):
+    """The outcome of one setup test."""
+
+    title: str
+    status: str
+    message: str
+    details: str = ""
+
+
+class DestinationResponse(ResponseModel):
+    """A destination, as answered. Secrets of the config are ``******``."""
+
+    id: str
+    group_id: str
+    service: str
+    region: str
+    time_zone_offset: str
+    setup_status: SetupStatus
+    daylight_saving_time_enabled: bool
+    networking_method: str
+    trust_certificates: bool
+    trust_fingerprints: bool
+    private_link_id: str | None = None
+    proxy_agent_id: str | None = None
+    hybrid_deployment_agent_id: str | None = None
+    local_processing_agent_id: str | None = None
+    external_secrets_manager_id: str | None = None
+    setup_tests: list[SetupTest]
+    config: dict[str, Any]

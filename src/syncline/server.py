@@ -1,0 +1,81 @@
+"""The server: the REST API, the scheduler and the executor in one process.
+
+Run it with ``syncline up``, or with ``uvicorn --factory syncline.server:create_app``.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+
+from syncline.accounts.first_start import prepare
+from syncline.api.middleware import install
+from syncline.connections.endpoints import router as connections
+from syncline.destinations.endpoints import router as destinations
+from syncline.engine.local import LocalExecutor
+from syncline.engine.scheduler import Scheduler
+from syncline.groups.endpoints import router as groups
+from syncline.logs import configure_logging
+from syncline.settings import Settings
+from syncline.store.database import Database
+from syncline.store.sealing import load_sealer
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Put the app together.
+
+    Its lifespan makes the installation ready (see :func:`syncline.accounts.first_start.prepare`) and runs the
+    executor and the scheduler.
+
+    Args:
+        settings: Those of the environment when absent; then logging is configured from them too.
+    """
+    if settings is None:
+        settings = Settings()
+        configure_logging(settings)
+    app = FastAPI(
+        title="Syncline",
+        description="Create, run and watch connections. The same API that tools for hosted data movement speak.",
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    for router in (groups, destinations, connections):
+        app.include_router(router)
+    app.add_api_route("/health", health, include_in_schema=False)
+    install(app)
+    return app
+
+
+async def health() -> dict[str, str]:
+    """Say that the process answers. Needs no API key and looks at nothing else."""
+    return {"status": "ok"}
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    first_key = await prepare(settings)
+    if first_key is not None:
+        log.info("made the account and its first API key", key=first_key.key, written_to=str(first_key.path))
+    database = Database(settings.store_url)
+    executor = LocalExecutor(settings, database)
+    scheduler = Scheduler(settings, database, executor)
+    app.state.database = database
+    app.state.sealer = load_sealer(settings)
+    app.state.executor = executor
+    try:
+        await executor.start()
+        await scheduler.start()
+        log.info("server ready", home=str(settings.home))
+        yield
+        log.info("server stopping")
+    finally:
+        await scheduler.close()
+        await executor.close()
+        await database.close()
