@@ -37,9 +37,9 @@ def test_manage_implies_the_other_claims() -> None:
 
 
 def test_an_authorization_rule_is_a_policy_for_each_of_its_keys() -> None:
-    rule = AuthorizationRule("writer", "one", "two", frozenset({"Send"}))
-    assert [policy.key for policy in rule.policies()] == ["one", "two"]
-    assert "one" not in repr(rule)
+    rule = AuthorizationRule("writer", "first-key", "second-key", frozenset({"Send"}))
+    assert [policy.key for policy in rule.policies()] == ["first-key", "second-key"]
+    assert "first-key" not in repr(rule)
     assert len(AuthorizationRule("writer", "one").policies()) == 1
 
 
