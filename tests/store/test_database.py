@@ -1,7 +1,6 @@
 """Sessions commit, roll back, and wait for each other instead of failing."""
 
 import asyncio
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -37,14 +36,21 @@ async def test_a_session_commits_at_its_end_and_both_kinds_see_it(database: Data
 
 
 async def test_a_session_that_raises_leaves_nothing(database: Database) -> None:
-    with pytest.raises(LookupError):
+    async def fail() -> None:
         async with database.session() as session:
             session.add(Account(name="Lost"))
             await session.flush()
             raise LookupError
-    with pytest.raises(LookupError), database.sync_session() as session:
-        session.add(Account(name="Lost"))
-        raise LookupError
+
+    def fail_blocking() -> None:
+        with database.sync_session() as session:
+            session.add(Account(name="Lost"))
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    with pytest.raises(LookupError):
+        fail_blocking()
     assert await _count(database) == 0
 
 
@@ -98,7 +104,7 @@ database.close_sync()
 
 
 async def test_processes_and_coroutines_write_at_once_without_errors(database: Database, store_url: str) -> None:
-    processes = [subprocess.Popen([sys.executable, "-c", _WRITE_MANY, store_url]) for _ in range(2)]
+    processes = [await asyncio.create_subprocess_exec(sys.executable, "-c", _WRITE_MANY, store_url) for _ in range(2)]
 
     async def write() -> None:
         for _ in range(10):
@@ -107,5 +113,5 @@ async def test_processes_and_coroutines_write_at_once_without_errors(database: D
                 session.add(Account(name="written by a coroutine", created_at=datetime.now(UTC)))
 
     await asyncio.gather(*(write() for _ in range(10)))
-    assert [await asyncio.to_thread(process.wait) for process in processes] == [0, 0]
+    assert [await process.wait() for process in processes] == [0, 0]
     assert await _count(database) == 200
