@@ -29,3 +29,24 @@ class EncodeError(AmqpException):
 
 class LocalProtocolError(AmqpException):
     """A call that the protocol does not allow in the present state, such as sending without credit."""
+
+
+class PeerFault(AmqpException):
+    """What a peer did against the protocol. It never leaves this package: it is answered on the wire."""
+
+    def __init__(self, condition: str, description: str) -> None:
+        super().__init__(description)
+        self.condition = condition
+        self.description = description
+
+
+class ConnectionFault(PeerFault):
+    """A fault that ends the connection."""
+
+
+class SessionFault(PeerFault):
+    """A fault that ends the session on which it happened."""
+
+
+class LinkFault(PeerFault):
+    """A fault that detaches the link on which it happened."""

@@ -153,10 +153,18 @@ def _generic(wanted: str, *names: str) -> FieldDecoder:
     return decode
 
 
-def _fields(buffer: Buffer, offset: int) -> tuple[dict[Any, Any], int]:
+def _map(buffer: Buffer, offset: int) -> tuple[dict[Any, Any], int]:
     if buffer[offset] not in (0xC1, 0xD1):
         raise _refuse(buffer, offset, "a map")
     return DECODERS[buffer[offset]](buffer, offset + 1, 0)
+
+
+def _fields(buffer: Buffer, offset: int) -> tuple[dict[Any, Any], int]:
+    fields, end = _map(buffer, offset)
+    for key in fields:
+        if not isinstance(key, str) or not key.isascii():
+            raise DecodeError(f"the key {key!r} in the map at byte {offset} where keys are symbols")
+    return fields, end
 
 
 def _encode_ubyte(output: bytearray, value: int) -> None:
@@ -206,7 +214,7 @@ DECODERS_BY_KIND: Final[dict[str, FieldDecoder]] = {
     "symbol": _symbol,
     "symbols": _symbols,
     "fields": _fields,
-    "map": _fields,
+    "map": _map,
     "timestamp": _generic("a timestamp", "timestamp"),
     "message-id": _generic("a message id (ulong, uuid, binary or string)", "ulong", "uuid", "binary", "string"),
     "address": _generic("an address (string)", "string"),

@@ -1,13 +1,14 @@
 """Messages (part 3, section 3.2): sections decoded to Python values and encoded from them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from syncline.amqp.composites import decode_composite
-from syncline.amqp.decoding import DECODERS, MALFORMED, Buffer
+from syncline.amqp.decoding import MALFORMED, Buffer, decode_value
 from syncline.amqp.encoding import encode_binary, encode_into
 from syncline.amqp.errors import DecodeError, EncodeError
 from syncline.amqp.sections import (
+    BODY_SECTIONS,
     Header,
     Properties,
     Section,
@@ -77,36 +78,28 @@ class Message:
         sequences: list[list[Any]] = []
         try:
             for code, start, value_start, end in walk_sections(buffer):
-                constructor = buffer[value_start]
-                value: Any
                 if code == Section.DATA:
-                    if constructor not in (0xA0, 0xB0):
-                        raise DecodeError(
-                            f"0x{constructor:02x} at byte {value_start} where a data section's binary belongs"
-                        )
-                    data.append(bytes(buffer[value_start + (2 if constructor == 0xA0 else 5) : end]))
+                    data.append(_decode_data(buffer, value_start, end))
                     continue
-                if code in (Section.HEADER, Section.PROPERTIES):
+                if code in _COMPOSITE_SECTIONS:
                     value, stop = decode_composite(buffer, start)
-                elif code in (Section.SEQUENCE, Section.VALUE):
-                    value, stop = DECODERS[constructor](buffer, value_start + 1, 0)
+                elif code in BODY_SECTIONS:
+                    value, stop = decode_value(buffer, value_start)
                 else:
                     value, stop = decode_map_at(buffer, value_start)
                 if stop != end:
                     raise DecodeError(f"a section ends at byte {stop}, its size says byte {end}")
                 if code == Section.SEQUENCE:
-                    if not isinstance(value, list):
-                        raise DecodeError(f"an amqp-sequence section at byte {start} holds no list")
                     sequences.append(value)
-                elif code == Section.VALUE:
-                    message.body = Value(value)
                 else:
-                    setattr(message, _ATTRIBUTES[code], value)
+                    setattr(message, _ATTRIBUTES[code], Value(value) if code == Section.VALUE else value)
         except MALFORMED as error:
             raise DecodeError(f"malformed message: {error}") from error
         if data:
             message.body = Data(data)
         elif sequences:
+            if not all(isinstance(sequence, list) for sequence in sequences):
+                raise DecodeError("an amqp-sequence section holds something other than a list")
             message.body = Sequence(tuple(sequences))
         return message
 
@@ -125,14 +118,23 @@ class Message:
         )
 
 
-_ATTRIBUTES = {
+_ATTRIBUTES: Final[dict[int, str]] = {
     Section.HEADER: "header",
     Section.DELIVERY_ANNOTATIONS: "delivery_annotations",
     Section.MESSAGE_ANNOTATIONS: "message_annotations",
     Section.PROPERTIES: "properties",
     Section.APPLICATION_PROPERTIES: "application_properties",
     Section.FOOTER: "footer",
+    Section.VALUE: "body",
 }
+_COMPOSITE_SECTIONS: Final = frozenset({0x70, 0x73})
+
+
+def _decode_data(buffer: Buffer, offset: int, end: int) -> bytes:
+    constructor = buffer[offset]
+    if constructor not in (0xA0, 0xB0):
+        raise DecodeError(f"0x{constructor:02x} at byte {offset} where the binary of a data section belongs")
+    return bytes(buffer[offset + (2 if constructor == 0xA0 else 5) : end])
 
 
 def encode_body(body: Body | None) -> bytes:

@@ -1,17 +1,12 @@
 # ruff: noqa: RUF009 - `optional` is dataclasses.field with metadata
-"""The sections of an encoded message, found without decoding them (part 3, section 3.2).
+"""The sections that messages consist of: found, decoded and encoded one by one (part 3, section 3.2)."""
 
-A broker changes the header and the annotations of a message and must leave the rest untouched. `split_sections`
-finds where each section begins and ends by the sizes alone.
-"""
-
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
 from syncline.amqp.composites import (
     composite,
-    decode_composite,
     decode_descriptor,
     encode_composite,
     optional,
@@ -47,7 +42,7 @@ _NAMES: Final = {
     "amqp:amqp-value:*": 0x77,
     "amqp:footer:map": 0x78,
 }
-_BODY: Final = frozenset({0x75, 0x76, 0x77})
+BODY_SECTIONS: Final = frozenset({0x75, 0x76, 0x77})
 _REPEATABLE: Final = frozenset({0x75, 0x76})
 
 
@@ -83,55 +78,6 @@ class Properties:
     reply_to_group_id: str | None = optional("string")
 
 
-@dataclass(slots=True)
-class Sections:
-    """An encoded message cut into its sections, each with its descriptor; b"" when absent.
-
-    `body` holds all data sections or all sequences together. `rest` is everything from the properties to the
-    footer: what must arrive as it was sent.
-    """
-
-    header: bytes = b""
-    delivery_annotations: bytes = b""
-    message_annotations: bytes = b""
-    properties: bytes = b""
-    application_properties: bytes = b""
-    body: bytes = b""
-    footer: bytes = b""
-    rest: bytes = field(default=b"", repr=False)
-
-    def decode_header(self) -> Header | None:
-        """The header, or None when there is none. Raises DecodeError, as the other methods here do."""
-        return decode_composite(self.header)[0] if self.header else None
-
-    def decode_properties(self) -> Properties | None:
-        """The properties, or None when there are none."""
-        return decode_composite(self.properties)[0] if self.properties else None
-
-    def decode_delivery_annotations(self) -> dict[Any, Any]:
-        """The delivery annotations; empty when there are none."""
-        return decode_map_section(self.delivery_annotations) if self.delivery_annotations else {}
-
-    def decode_message_annotations(self) -> dict[Any, Any]:
-        """The message annotations; empty when there are none."""
-        return decode_map_section(self.message_annotations) if self.message_annotations else {}
-
-    def decode_application_properties(self) -> dict[Any, Any]:
-        """The application properties; empty when there are none."""
-        return decode_map_section(self.application_properties) if self.application_properties else {}
-
-
-# Descriptor code -> attribute of Sections, for sections that stand alone.
-_ATTRIBUTES: Final = {
-    0x70: "header",
-    0x71: "delivery_annotations",
-    0x72: "message_annotations",
-    0x73: "properties",
-    0x74: "application_properties",
-    0x78: "footer",
-}
-
-
 def walk_sections(buffer: Buffer) -> list[tuple[int, int, int, int]]:
     """Find the sections: (code, start with descriptor, start of the value, end) of each, in order.
 
@@ -146,7 +92,11 @@ def walk_sections(buffer: Buffer) -> list[tuple[int, int, int, int]]:
             code = descriptor if isinstance(descriptor, int) else _NAMES.get(str(descriptor), 0)
             if not 0x70 <= code <= 0x78:
                 raise DecodeError(f"{descriptor!r} at byte {start} is not a section of a message")
-            if code < last or (code == last and code not in _REPEATABLE) or (code in _BODY and last in _BODY - {code}):
+            if (
+                code < last
+                or (code == last and code not in _REPEATABLE)
+                or (code in BODY_SECTIONS and last in BODY_SECTIONS - {code})
+            ):
                 raise DecodeError(f"section 0x{code:02x} at byte {start} cannot stand after section 0x{last:02x}")
             offset = skip_value(buffer, value_start)
             found.append((code, start, value_start, offset))
@@ -154,27 +104,6 @@ def walk_sections(buffer: Buffer) -> list[tuple[int, int, int, int]]:
     except MALFORMED as error:
         raise DecodeError(f"malformed message section at byte {offset}: {error}") from error
     return found
-
-
-def split_sections(buffer: bytes) -> Sections:
-    """Cut an encoded message into its sections without decoding them.
-
-    Checks that the sections are known, in order and complete; what is inside them is not looked at.
-    """
-    sections = Sections()
-    rest_start = len(buffer)
-    body_start = body_end = 0
-    for code, start, _, end in walk_sections(buffer):
-        if code >= 0x73 and start < rest_start:
-            rest_start = start
-        if code in _BODY:
-            body_start = body_start if body_end else start
-            body_end = end
-        else:
-            setattr(sections, _ATTRIBUTES[code], buffer[start:end])
-    sections.body = buffer[body_start:body_end]
-    sections.rest = buffer[rest_start:]
-    return sections
 
 
 def decode_map_section(buffer: Buffer) -> dict[Any, Any]:

@@ -1,0 +1,494 @@
+"""The state of a connection, for either end, without sockets or clocks (part 2, section 2.4).
+
+Bytes of the peer go into `receive_data`, which reports events; `data_to_send` gives the bytes for the peer.
+Every `now` is in seconds of one monotonic clock.
+"""
+
+from enum import Enum, auto
+from typing import Any, Final, Self
+
+from syncline.amqp.composites import decode_composite
+from syncline.amqp.conditions import ErrorCondition
+from syncline.amqp.delivery_states import Error
+from syncline.amqp.errors import ConnectionFault, DecodeError, LocalProtocolError
+from syncline.amqp.events import (
+    ConnectionClosed,
+    ConnectionOpened,
+    Event,
+    SaslAuthenticated,
+    SessionBegun,
+)
+from syncline.amqp.frames import (
+    AMQP_FRAME,
+    AMQP_HEADER,
+    EMPTY_FRAME,
+    MINIMUM_MAX_FRAME_SIZE,
+    SASL_FRAME,
+    SASL_HEADER,
+    Frame,
+    FrameDecoder,
+    encode_frame,
+)
+from syncline.amqp.performatives import Begin, Close, End, Open
+from syncline.amqp.sasl import ClientNegotiation, Negotiation, SaslClient, SaslServer, ServerNegotiation
+from syncline.amqp.session import Session
+
+CLOSE_TIMEOUT: Final = 5.0
+"""Seconds that the peer has to answer a close."""
+
+MINIMUM_IDLE_TIMEOUT: Final = 0.05
+"""Seconds: a peer that asks for more frequent heartbeats is refused."""
+
+_LONGEST_DESCRIPTION: Final = 200
+
+
+class _Phase(Enum):
+    """What the peer's next bytes are."""
+
+    HEADER = auto()
+    SASL = auto()
+    HEADER_AFTER_SASL = auto()
+    FRAMES = auto()
+    CLOSED = auto()
+
+
+class Connection:
+    """One end of an AMQP connection; make one with `Connection.server` or `Connection.client`."""
+
+    def __init__(
+        self,
+        container_id: str,
+        *,
+        is_server: bool,
+        sasl: SaslServer | SaslClient | None,
+        hostname: str | None = None,
+        require_sasl: bool = False,
+        max_frame_size: int = 65_536,
+        channel_max: int = 4_999,
+        handle_max: int = 255,
+        idle_timeout: float | None = 480.0,
+        incoming_window: int = 5_000,
+        outgoing_window: int = 5_000,
+        max_message_size: int | None = 1_048_576,
+        properties: dict[Any, Any] | None = None,
+        offered_capabilities: tuple[str, ...] = (),
+    ) -> None:
+        if max_frame_size < MINIMUM_MAX_FRAME_SIZE:
+            raise LocalProtocolError(f"max_frame_size must be at least {MINIMUM_MAX_FRAME_SIZE}, not {max_frame_size}")
+        if incoming_window < 1:
+            raise LocalProtocolError(f"incoming_window must be at least 1, not {incoming_window}")
+        self.is_server = is_server
+        self.max_message_size = max_message_size
+        self.idle_timeout = idle_timeout
+        self.channel_max = channel_max
+        self.remote_open: Open | None = None
+        self.remote_max_frame_size = MINIMUM_MAX_FRAME_SIZE
+        self.sasl_mechanism: str | None = None
+        self._local_open = Open(
+            container_id=container_id,
+            hostname=hostname,
+            max_frame_size=max_frame_size,
+            channel_max=channel_max,
+            idle_time_out=round(idle_timeout * 500) if idle_timeout else None,
+            offered_capabilities=offered_capabilities,
+            properties=properties,
+        )
+        self._session_limits = {
+            "incoming_window": incoming_window,
+            "outgoing_window": outgoing_window,
+            "handle_max": handle_max,
+        }
+        self._require_sasl = require_sasl
+        self._negotiation: Negotiation | None = None
+        if isinstance(sasl, SaslServer):
+            self._negotiation = ServerNegotiation(sasl)
+        elif sasl is not None:
+            self._negotiation = ClientNegotiation(sasl, hostname)
+        self._phase = _Phase.HEADER
+        self._decoder = FrameDecoder(max_frame_size)
+        self._output: list[bytes] = []
+        self._held: list[bytes] | None = []
+        self._events: list[Event] = []
+        self._by_channel: dict[int, Session] = {}
+        self._by_remote_channel: dict[int, Session] = {}
+        self._low_windows: list[Session] = []
+        self._open_sent = False
+        self._local_close: Close | None = None
+        self._remote_idle_timeout: float | None = None
+        self._last_received: float | None = None
+        self._last_sent: float | None = None
+        self._close_deadline: float | None = None
+
+    @classmethod
+    def server(cls, container_id: str, *, sasl: SaslServer | None = SaslServer(), **options: Any) -> Self:  # noqa: B008
+        """The end that was connected to. `sasl=None` takes clients without SASL alone; `require_sasl` none without.
+
+        Options: see `Connection.__init__`. `idle_timeout` is in seconds, and half of it is advertised, as
+        section 2.4.5 advises; `max_message_size` is in bytes and goes for links that do not set their own.
+        """
+        return cls(container_id, is_server=True, sasl=sasl, **options)
+
+    @classmethod
+    def client(
+        cls,
+        container_id: str,
+        hostname: str | None = None,
+        *,
+        sasl: SaslClient | None = SaslClient(),  # noqa: B008
+        **options: Any,
+    ) -> Self:
+        """The end that connects; call `open` first. `sasl=None` skips SASL. Options as for `server`."""
+        return cls(container_id, is_server=False, sasl=sasl, hostname=hostname, **options)
+
+    # What the caller asks.
+
+    @property
+    def opened(self) -> bool:
+        """Whether both opens are through and neither side has closed."""
+        return self._open_sent and self.remote_open is not None and not self.closed and self._local_close is None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is over: send what is queued and drop the transport."""
+        return self._phase is _Phase.CLOSED
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The sessions that have not ended."""
+        return tuple(session for session in self._by_channel.values() if not session.ended)
+
+    # What the caller does.
+
+    def open(self) -> None:
+        """Start the connection of a client. Sessions and links may be begun right after, before any answer."""
+        if self.is_server or self._open_sent:
+            raise LocalProtocolError("open is for clients, once; a server answers the client's open by itself")
+        if self._negotiation is not None:
+            self._output.append(SASL_HEADER)
+        else:
+            self._output.append(AMQP_HEADER)
+            self._release_held()
+        self._send_open()
+
+    def begin(self, *, next_outgoing_id: int = 0) -> Session:
+        """Begin a session; `SessionBegun` reports the answer. LocalProtocolError when none can be."""
+        if self.closed or self._local_close is not None or not self._open_sent:
+            raise LocalProtocolError("a session can be begun only on an open connection")
+        session = self._new_session(next_outgoing_id)
+        if session is None:
+            raise LocalProtocolError("the peer allows no more sessions on this connection: end one first")
+        session.send_begin()
+        return session
+
+    def close(self, error: Error | None = None) -> None:
+        """Close; the peer has `CLOSE_TIMEOUT` seconds to answer. Does nothing when closed."""
+        if self.closed or self._local_close is not None:
+            return
+        if self._phase is not _Phase.FRAMES:
+            self._finish(error, by_peer=False)
+            return
+        if not self._open_sent:
+            self._send_open()
+        self.send_frame(0, Close(error))
+        self._local_close = Close(error)
+
+    def data_to_send(self, now: float) -> bytes:
+        """Take the bytes to send to the peer; b"" when there are none."""
+        self._note_time(now)
+        if self._local_close is not None and self._close_deadline is None:
+            self._close_deadline = now + CLOSE_TIMEOUT
+        if not self._output:
+            return b""
+        data = b"".join(self._output) if len(self._output) > 1 else self._output[0]
+        self._output.clear()
+        self._last_sent = now
+        return data
+
+    def receive_data(self, data: bytes, now: float) -> list[Event]:
+        """Take bytes of the peer and report what they mean. Nothing they hold makes this raise."""
+        self._note_time(now)
+        if data:
+            self._last_received = now
+        if not self.closed:
+            self._decoder.feed(data)
+            try:
+                while not self.closed and self._advance():
+                    pass
+            except (DecodeError, ConnectionFault) as fault:
+                self._fail(Error(fault.condition, _clip(fault.description)))
+        while self._low_windows:
+            self._low_windows.pop().replenish_window()
+        return self._take_events()
+
+    def receive_eof(self, now: float) -> list[Event]:
+        """Take note that the transport is gone: everything ends."""
+        self._note_time(now)
+        self._finish(None, by_peer=True)
+        return self._take_events()
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timeout` has to be called next, if nothing else happens before; None for never."""
+        deadlines = []
+        if self.closed:
+            return None
+        if self._close_deadline is not None:
+            deadlines.append(self._close_deadline)
+        if self.idle_timeout and self._last_received is not None:
+            deadlines.append(self._last_received + self.idle_timeout)
+        if self._remote_idle_timeout and self._last_sent is not None:
+            deadlines.append(self._last_sent + self._remote_idle_timeout / 2)
+        return min(deadlines, default=None)
+
+    def handle_timeout(self, now: float) -> list[Event]:
+        """Do what is due: a heartbeat, or the end of a connection whose peer is silent. Early calls are harmless."""
+        self._note_time(now)
+        if self.closed:
+            return self._take_events()
+        if self._close_deadline is not None and now >= self._close_deadline:
+            self._finish(self._local_close.error if self._local_close else None, by_peer=False)
+        elif self.idle_timeout and self._last_received is not None and now >= self._last_received + self.idle_timeout:
+            self._fail(
+                Error(ErrorCondition.CONNECTION_FORCED, f"nothing was received for {self.idle_timeout:g} seconds")
+            )
+        elif (
+            self._remote_idle_timeout
+            and self._last_sent is not None
+            and now >= self._last_sent + self._remote_idle_timeout / 2
+            and not self._output
+            and self._local_close is None
+        ):
+            self._output.append(EMPTY_FRAME)
+        return self._take_events()
+
+    # What sessions and links call.
+
+    def report(self, event: Event) -> None:
+        """Add an event to those that are reported next."""
+        self._events.append(event)
+
+    def send_frame(self, channel: int, performative: object) -> None:
+        """Queue a frame; nothing after a close. A frame too large for the peer ends the connection."""
+        if self.closed or self._local_close is not None:
+            return
+        frame = encode_frame(channel, performative)
+        if self.remote_open is not None and len(frame) > self.remote_max_frame_size:
+            kind = type(performative).__name__
+            description = f"the peer takes frames of {self.remote_max_frame_size} bytes, a {kind} has {len(frame)}"
+            self._fail(Error(ErrorCondition.FRAME_SIZE_TOO_SMALL, description))
+            return
+        self.send_bytes(frame)
+
+    def send_bytes(self, frame: bytes) -> None:
+        """Queue an encoded frame; it is held back while SASL goes on."""
+        (self._output if self._held is None else self._held).append(frame)
+
+    def note_low_window(self, session: Session) -> None:
+        """Remember to open the session's incoming window again when the bytes at hand are worked off."""
+        if session not in self._low_windows:
+            self._low_windows.append(session)
+
+    # What the peer says.
+
+    def _advance(self) -> bool:
+        if self._phase in (_Phase.HEADER, _Phase.HEADER_AFTER_SASL):
+            header = self._decoder.next_header()
+            if header is None:
+                return False
+            self._on_header(header)
+            return True
+        frame = self._decoder.next_frame()
+        if frame is None:
+            return False
+        if self._phase is _Phase.SASL:
+            self._on_sasl_frame(frame)
+        else:
+            self._on_frame(frame)
+        return True
+
+    def _on_header(self, header: bytes) -> None:
+        sasl_possible = self._negotiation is not None and self._phase is _Phase.HEADER
+        if header == SASL_HEADER and sasl_possible and self._negotiation is not None:
+            if self.is_server:
+                self._output.append(SASL_HEADER)
+            self._send_sasl(self._negotiation.start())
+            self._phase = _Phase.SASL
+            return
+        plain_allowed = not self._require_sasl and (self.is_server or self._negotiation is None)
+        if header == AMQP_HEADER and (self._phase is _Phase.HEADER_AFTER_SASL or plain_allowed):
+            if self.is_server:
+                self._output.append(AMQP_HEADER)
+            self._phase = _Phase.FRAMES
+            if self.is_server:
+                self._release_held()
+            return
+        if self.is_server:
+            self._output.append(SASL_HEADER if self._require_sasl and sasl_possible else AMQP_HEADER)
+        self._finish(Error(ErrorCondition.NOT_IMPLEMENTED, f"the peer's protocol header is {header!r}"), by_peer=False)
+
+    def _on_sasl_frame(self, frame: Frame) -> None:
+        negotiation = self._negotiation
+        if negotiation is None or frame.frame_type != SASL_FRAME:
+            raise ConnectionFault(ErrorCondition.FRAMING_ERROR, f"a frame of type {frame.frame_type} during SASL")
+        performative, end = decode_composite(frame.body)
+        if end != len(frame.body):
+            raise DecodeError("bytes after the performative of a SASL frame")
+        self._send_sasl(negotiation.receive(performative))
+        if negotiation.succeeded is None:
+            return
+        self.sasl_mechanism = negotiation.mechanism
+        if not negotiation.succeeded:
+            self._finish(
+                Error(ErrorCondition.UNAUTHORIZED_ACCESS, f"SASL {negotiation.mechanism} was not accepted"),
+                by_peer=not self.is_server,
+            )
+            return
+        self.report(SaslAuthenticated(negotiation.mechanism or "", negotiation.response))
+        self._phase = _Phase.HEADER_AFTER_SASL
+        if not self.is_server:
+            self._output.append(AMQP_HEADER)
+            self._release_held()
+
+    def _on_frame(self, frame: Frame) -> None:
+        if frame.frame_type != AMQP_FRAME:
+            raise ConnectionFault(ErrorCondition.FRAMING_ERROR, f"a frame of type {frame.frame_type} after SASL")
+        if not frame.body:
+            return
+        performative, end = decode_composite(frame.body)
+        kind = type(performative)
+        if self._local_close is not None and kind is not Close:
+            return
+        if self.remote_open is None and kind not in (Open, Close):
+            raise ConnectionFault(ErrorCondition.ILLEGAL_STATE, f"{kind.__name__} before open")
+        if kind is Open:
+            self._on_open(frame.channel, performative)
+        elif kind is Close:
+            self._on_close(performative)
+        elif kind is Begin:
+            self._on_begin(frame.channel, performative)
+        else:
+            session = self._by_remote_channel.get(frame.channel)
+            if session is None:
+                raise ConnectionFault(
+                    ErrorCondition.ILLEGAL_STATE, f"{kind.__name__} on channel {frame.channel}, which has no session"
+                )
+            if kind is End:
+                self._on_end(frame.channel, session, performative)
+            else:
+                session.receive(performative, frame.body[end:])
+
+    def _on_open(self, channel: int, remote: Open) -> None:
+        if self.remote_open is not None:
+            raise ConnectionFault(ErrorCondition.ILLEGAL_STATE, "a second open")
+        if channel != 0:
+            raise ConnectionFault(ErrorCondition.NOT_ALLOWED, f"open on channel {channel}: it belongs on channel 0")
+        if remote.max_frame_size < MINIMUM_MAX_FRAME_SIZE:
+            raise ConnectionFault(
+                ErrorCondition.INVALID_FIELD, f"open.max-frame-size {remote.max_frame_size} is below 512"
+            )
+        idle_timeout = remote.idle_time_out / 1000 if remote.idle_time_out else None
+        if idle_timeout is not None and idle_timeout < MINIMUM_IDLE_TIMEOUT:
+            raise ConnectionFault(
+                ErrorCondition.INVALID_FIELD, f"open.idle-time-out {remote.idle_time_out} ms is too short"
+            )
+        self.remote_open = remote
+        self.remote_max_frame_size = remote.max_frame_size
+        self._remote_idle_timeout = idle_timeout
+        if not self._open_sent:
+            self._send_open()
+        self.report(ConnectionOpened(remote))
+
+    def _on_close(self, close: Close) -> None:
+        by_peer = self._local_close is None
+        if by_peer:
+            if not self._open_sent:
+                self._send_open()
+            self.send_frame(0, Close())
+        local_error = self._local_close.error if self._local_close else None
+        self._finish(close.error or local_error, by_peer=by_peer)
+
+    def _on_begin(self, channel: int, begin: Begin) -> None:
+        if channel > self.channel_max:
+            raise ConnectionFault(
+                ErrorCondition.FRAMING_ERROR, f"begin on channel {channel}, above channel-max {self.channel_max}"
+            )
+        if channel in self._by_remote_channel:
+            raise ConnectionFault(ErrorCondition.ILLEGAL_STATE, f"begin on channel {channel}, which has a session")
+        if begin.remote_channel is not None:
+            session = self._by_channel.get(begin.remote_channel)
+            if session is None or session.remote_begin is not None:
+                raise ConnectionFault(
+                    ErrorCondition.ILLEGAL_STATE, f"begin.remote-channel {begin.remote_channel} answers no begin"
+                )
+            session.receive_begin(channel, begin)
+        else:
+            session = self._new_session(0)
+            if session is None:
+                raise ConnectionFault(ErrorCondition.RESOURCE_LIMIT_EXCEEDED, "no channel is left for this session")
+            session.receive_begin(channel, begin)
+            session.send_begin()
+        self._by_remote_channel[channel] = session
+        if not session.ended:
+            self.report(SessionBegun(session))
+
+    def _on_end(self, channel: int, session: Session, end: End) -> None:
+        by_peer = session.local_end is None
+        if by_peer:
+            session.end()
+        local_error = session.local_end.error if session.local_end else None
+        session.finish(end.error or local_error, by_peer=by_peer)
+        self._by_remote_channel.pop(channel, None)
+        self._by_channel.pop(session.channel, None)
+
+    # Inside.
+
+    def _new_session(self, next_outgoing_id: int) -> Session | None:
+        limit = self.channel_max
+        if self.remote_open is not None:
+            limit = min(limit, self.remote_open.channel_max)
+        channel = next(each for each in range(len(self._by_channel) + 1) if each not in self._by_channel)
+        if channel > limit:
+            return None
+        session = Session(self, channel, next_outgoing_id=next_outgoing_id, **self._session_limits)
+        self._by_channel[channel] = session
+        return session
+
+    def _send_open(self) -> None:
+        self._open_sent = True
+        self.send_frame(0, self._local_open)
+
+    def _send_sasl(self, performatives: list[object]) -> None:
+        self._output.extend(encode_frame(0, each, frame_type=SASL_FRAME) for each in performatives)
+
+    def _release_held(self) -> None:
+        self._output.extend(self._held or ())
+        self._held = None
+
+    def _fail(self, error: Error) -> None:
+        """End the connection for what the peer did, or did not do in time: no answer to the close is awaited."""
+        if self._phase is _Phase.FRAMES:
+            self.close(error)
+        self._finish(error, by_peer=False)
+
+    def _finish(self, error: Error | None, *, by_peer: bool) -> None:
+        if self.closed:
+            return
+        for session in tuple(self._by_channel.values()):
+            session.finish(error, by_peer=by_peer)
+        self._phase = _Phase.CLOSED
+        self._low_windows.clear()
+        self.report(ConnectionClosed(error, by_peer))
+
+    def _take_events(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+    def _note_time(self, now: float) -> None:
+        if self._last_received is None:
+            self._last_received = now
+        if self._last_sent is None:
+            self._last_sent = now
+
+
+def _clip(description: str) -> str:
+    """A description short enough for the smallest frame, in ASCII, whatever of the peer's bytes it quotes."""
+    return description.encode("ascii", "backslashreplace").decode("ascii")[:_LONGEST_DESCRIPTION]
