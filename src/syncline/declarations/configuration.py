@@ -17,6 +17,8 @@ MASK = "******"
 """What stands for a secret in an answer. Sent back by a client, it means "keep what is stored"."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""Half of a pair: JSON can carry it, UTF-8 cannot."""
 _TYPE_NAMES = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
@@ -255,6 +257,8 @@ def _check_value(field: str, value: Any, details: Details) -> None:
         if len(value) > MOST_CHARACTERS:
             message = f"is {len(value)} characters long: at most {MOST_CHARACTERS} are allowed"
             raise InvalidField(field, message, value=safe)
+        if _SURROGATE.search(value):
+            raise InvalidField(field, "is not valid Unicode text: it holds half of a surrogate pair", value=safe)
         if _CONTROL.search(value):
             raise InvalidField(field, "holds a control character: remove it", value=safe)
     if details.check is not None:

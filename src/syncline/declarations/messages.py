@@ -26,8 +26,6 @@ def explain(kind: str, value: Any, context: Mapping[str, Any], fallback: str, *,
         close = next((c for c in choices if public and isinstance(value, str) and c.lower() == value.lower()), None)
         hint = f" (upper and lower case matter: did you mean {close}?)" if close else ""
         return f"must be one of {', '.join(choices)}{hint}"
-    if kind == "string_unicode":
-        return "is not valid Unicode text"
     if kind == "greater_than_equal":
         return f"must be at least {context.get('ge')}"
     if kind == "less_than_equal":
