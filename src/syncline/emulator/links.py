@@ -1,0 +1,349 @@
+"""The links of a connection, each bound to what it sends to or receives from.
+
+A handler hangs on its link as `link.data` and is told of what happens there. `Inlet` takes the
+messages that a client sends into an entity, `Outlet` delivers those that it receives, and
+`SessionWaiter` holds back the answer to an attach until a session is free.
+"""
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from syncline.amqp import (
+    Accepted,
+    AmqpException,
+    Data,
+    DeliveryState,
+    Described,
+    Error,
+    IncomingDelivery,
+    Message,
+    Modified,
+    OutgoingDelivery,
+    ReceiverSettleMode,
+    ReceivingLink,
+    Rejected,
+    Released,
+    SenderSettleMode,
+    SendingLink,
+    Source,
+    ULong,
+)
+from syncline.emulator.addresses import Address
+from syncline.emulator.brokered_message import BrokeredMessage
+from syncline.emulator.conditions import (
+    EntityDisabledError,
+    OperationTimeoutError,
+    UnreadableMessageError,
+    condition_of,
+)
+from syncline.emulator.descriptions import Claim
+from syncline.emulator.entities import Queue
+from syncline.emulator.errors import EmulatorError, EntityNotFoundError
+from syncline.emulator.message_store import MessageStore
+from syncline.emulator.sessions import Session, session_lock_lost
+from syncline.emulator.topics import Topic
+
+if TYPE_CHECKING:
+    from syncline.emulator.amqp_connection import AmqpConnection
+
+SESSION_FILTER = "com.microsoft:session-filter"
+BATCH_FORMAT = 0x80013700
+"""The message format of a batch: a data section for each encoded message."""
+
+INLET_CREDIT = 1000
+_TICKS_AT_1970 = 621_355_968_000_000_000
+_TICKS_IN_A_MILLISECOND = 10_000
+
+
+def as_error(error: EmulatorError) -> Error:
+    """What is told to a client about an error."""
+    return Error(condition_of(error), error.message)
+
+
+class LinkHandler:
+    """What hangs on a link. `path` and `claim` are what its use needs to be authorised for."""
+
+    def __init__(self, path: str, claim: Claim | None) -> None:
+        self.path = path
+        self.claim = claim
+
+    def on_flow(self) -> None:
+        """The client changed its credit."""
+
+    def on_delivery(self, delivery: IncomingDelivery) -> None:
+        """The client sent a message."""
+
+    def on_update(
+        self, deliveries: Iterable[OutgoingDelivery], state: DeliveryState | Described | None, settled: bool
+    ) -> None:
+        """The client said what became of messages it received."""
+
+    def on_detached(self) -> None:
+        """The link is over."""
+
+
+class Inlet(LinkHandler):
+    """Takes what a client sends into a queue or topic."""
+
+    def __init__(self, connection: "AmqpConnection", link: ReceivingLink, entity: Queue | Topic) -> None:
+        super().__init__(entity.path.lower(), "Send")
+        self._connection = connection
+        self._link = link
+        self._entity = entity
+        limit = entity.description.max_message_size_in_kilobytes * 1024
+        link.accept(max_message_size=limit, properties={"com.microsoft:max-message-batch-size": ULong(limit)})
+        link.grant(INLET_CREDIT)
+
+    def on_delivery(self, delivery: IncomingDelivery) -> None:
+        """Put the message, or the batch, into the entity and say how that went."""
+        try:
+            if self._entity.is_deleted:
+                raise EntityNotFoundError(f"The messaging entity '{self._entity.path}' was deleted.")
+            self._connection.faults.check_send(self.path)
+            self._entity.send(read_messages(delivery))
+        except (EntityNotFoundError, EntityDisabledError) as error:
+            self._link.detach(as_error(error))
+            return
+        except EmulatorError as error:
+            delivery.settle(Rejected(as_error(error)))
+        else:
+            delivery.settle(Accepted())
+        if self._link.credit < INLET_CREDIT // 2:
+            self._link.grant(INLET_CREDIT - self._link.credit)
+
+
+def read_messages(delivery: IncomingDelivery) -> list[BrokeredMessage]:
+    """The messages of one transfer: one, or those of a batch."""
+    if delivery.message_format != BATCH_FORMAT:
+        return [BrokeredMessage(delivery.payload)]
+    try:
+        body = Message.decode(delivery.payload).body
+    except AmqpException as error:
+        raise UnreadableMessageError(f"The batch cannot be read: {error}") from error
+    if not isinstance(body, Data):
+        raise UnreadableMessageError("A batch has a data section for each encoded message, and this one has none.")
+    return [BrokeredMessage(bytes(section)) for section in body.sections]
+
+
+class Outlet(LinkHandler):
+    """Delivers the messages of a store, or of one session in it, as far as the client's credit goes."""
+
+    def __init__(
+        self,
+        connection: "AmqpConnection",
+        link: SendingLink,
+        store: MessageStore,
+        path: str,
+        session: Session | None = None,
+    ) -> None:
+        super().__init__(path, "Listen")
+        self.link = link
+        self.session = session
+        self.connection = connection
+        self._store = store
+        self._locks = link.snd_settle_mode != SenderSettleMode.SETTLED
+        store.subscribe(self)
+        connection.pump_when_drained(self)
+
+    def wake(self) -> None:
+        """Deliver what there is, until credit, the window or the socket says stop."""
+        if self.link.detached:
+            return
+        sent = False
+        while self.link.credit > 0 and not self.connection.is_congested(self.link):
+            stored = self._store.acquire(lock=self._locks, session=self.session)
+            if stored is None:
+                break
+            self.link.send(stored.encode(), delivery_tag=stored.lock_token or os.urandom(16), settled=not self._locks)
+            sent = True
+        else:
+            if self.link.credit > 0:
+                self.connection.await_drain()
+        if self.link.drain and self.link.credit > 0 and not self.connection.is_congested(self.link):
+            self.link.drained()
+            sent = True
+        if sent:
+            self.connection.request_flush()
+
+    def stop(self, error: EmulatorError) -> None:
+        """Detach the link: there is nothing to receive here any more."""
+        self.link.detach(as_error(error))
+        self.on_detached()
+        self.connection.request_flush()
+
+    def on_flow(self) -> None:
+        """Deliver with the new credit."""
+        self.wake()
+
+    def on_update(
+        self, deliveries: Iterable[OutgoingDelivery], state: DeliveryState | Described | None, settled: bool
+    ) -> None:
+        """Settle the messages as the client says, and confirm it where the client waits for that."""
+        done: list[OutgoingDelivery] = []
+        for delivery in deliveries:
+            try:
+                outcome = self._settle(delivery.delivery_tag, state, settled)
+            except EmulatorError as error:
+                if not settled:
+                    self.link.disposition([delivery], Rejected(as_error(error)))
+            else:
+                if outcome:
+                    done.append(delivery)
+        if done and not settled:
+            # The outcome is echoed without its error: an error here would say that it failed.
+            echo = Rejected() if isinstance(state, Rejected) else state
+            self.link.disposition(done, echo if not isinstance(echo, Described) else None)
+        self.wake()
+
+    def on_detached(self) -> None:
+        """Stop delivering; a session is given up, single messages stay locked until their time."""
+        self._store.unsubscribe(self)
+        self.connection.forget_pump(self)
+        session, self.session = self.session, None
+        if session is not None and session.owner is self:
+            self._store.release_session(session)
+
+    def on_session_lost(self) -> None:
+        """The session's lock ran out: detach, saying so."""
+        if self.session is not None:
+            error = session_lock_lost(self.session.identifier)
+            self.session = None
+            self.stop(error)
+
+    def _settle(self, token: bytes, state: DeliveryState | Described | None, settled: bool) -> bool:
+        """Carry out one outcome; whether it was one (and not news of progress)."""
+        if not self._locks:
+            return True
+        if self.session is not None and self.session.owner is not self:
+            raise session_lock_lost(self.session.identifier)
+        match state:
+            case Accepted():
+                self._store.complete(token)
+            case Rejected(error=error):
+                self._dead_letter(token, error)
+            case Modified(undeliverable_here=True, message_annotations=properties):
+                self._store.defer(token, properties or {})
+            case Modified(message_annotations=properties):
+                self._store.abandon(token, properties or {})
+            case Released():
+                self._store.abandon(token, {}, failed=False)
+            case None if settled:
+                self._store.abandon(token, {}, failed=False)
+            case _:
+                return False
+        return True
+
+    def _dead_letter(self, token: bytes, error: Error | None) -> None:
+        info = dict(error.info or {}) if error else {}
+        reason = info.pop("DeadLetterReason", None) or (error.condition if error else "Rejected")
+        description = info.pop("DeadLetterErrorDescription", None)
+        if description is None and error is not None:
+            description = error.description
+        self._store.dead_letter(
+            token, str(reason), None if description is None else str(description), {str(k): v for k, v in info.items()}
+        )
+
+
+class SessionWaiter(LinkHandler):
+    """Waits for a session that is free, for a client that asked for the next one, whichever it is."""
+
+    def __init__(
+        self,
+        connection: "AmqpConnection",
+        link: SendingLink,
+        store: MessageStore,
+        path: str,
+        seconds: float,
+    ) -> None:
+        super().__init__(path, "Listen")
+        self._connection = connection
+        self._link = link
+        self._store = store
+        self._timer = connection.call_later(seconds, self._give_up)
+        store.subscribe(self)
+
+    def wake(self) -> None:
+        """Take a session when one is free now."""
+        if self._link.detached:
+            self._stop_waiting()
+            return
+        outlet = accept_session(self._connection, self._link, self._store, self.path, None)
+        if outlet is not None:
+            self._stop_waiting()
+            self._connection.request_flush()
+
+    def stop(self, error: EmulatorError) -> None:
+        """Refuse the link: the entity is gone or disabled."""
+        self._stop_waiting()
+        self._link.refuse(as_error(error))
+        self._connection.request_flush()
+
+    def on_detached(self) -> None:
+        """The client does not wait any longer."""
+        self._stop_waiting()
+
+    def _give_up(self) -> None:
+        self.stop(OperationTimeoutError("No session with messages became free in time. Try again, or wait for longer."))
+
+    def _stop_waiting(self) -> None:
+        self._timer.cancel()
+        self._store.unsubscribe(self)
+
+
+def accept_session(
+    connection: "AmqpConnection", link: SendingLink, store: MessageStore, path: str, identifier: str | None
+) -> Outlet | None:
+    """Lock a session and deliver its messages on the link; None when none is free now."""
+    session = store.accept_session(identifier, link)
+    if session is None:
+        return None
+    source = link.source or Source()
+    filters = dict(source.filter or {})
+    asked = filters.get(SESSION_FILTER)
+    filters[SESSION_FILTER] = (
+        Described(asked.descriptor, session.identifier) if isinstance(asked, Described) else session.identifier
+    )
+    link.accept(
+        source=Source(address=source.address, filter=filters),
+        properties={"com.microsoft:locked-until-utc": session.locked_until * _TICKS_IN_A_MILLISECOND + _TICKS_AT_1970},
+    )
+    outlet = Outlet(connection, link, store, path, session)
+    session.owner = outlet
+    session.on_lost = outlet.on_session_lost
+    link.data = outlet
+    outlet.wake()
+    return outlet
+
+
+def open_outlet(connection: "AmqpConnection", link: SendingLink, address: Address) -> LinkHandler:
+    """Answer a client that wants to receive from an entity."""
+    namespace = connection.namespace
+    path = address.path
+    connection.claims.check(path, "Listen")
+    connection.faults.check_attach(path)
+    entity = namespace.source(address)
+    entity.check_may_receive()
+    store = entity.store_of(address.sub_queue)
+    filters = (link.source.filter if link.source else None) or {}
+    if SESSION_FILTER in filters:
+        return _open_session(connection, link, store, path, filters[SESSION_FILTER])
+    store.check_sessionless()
+    link.accept(snd_settle_mode=link.snd_settle_mode, rcv_settle_mode=_settle_mode(link))
+    return Outlet(connection, link, store, path)
+
+
+def _open_session(
+    connection: "AmqpConnection", link: SendingLink, store: MessageStore, path: str, asked: object
+) -> LinkHandler:
+    identifier = asked.value if isinstance(asked, Described) else asked
+    outlet = accept_session(connection, link, store, path, None if identifier is None else str(identifier))
+    if outlet is not None:
+        return outlet
+    timeout = (link.properties or {}).get("com.microsoft:timeout")
+    seconds = timeout / 1000 if isinstance(timeout, int) and timeout > 0 else connection.options.session_wait
+    return SessionWaiter(connection, link, store, path, seconds)
+
+
+def _settle_mode(link: SendingLink) -> ReceiverSettleMode:
+    return ReceiverSettleMode(link.rcv_settle_mode or ReceiverSettleMode.FIRST)
