@@ -115,3 +115,13 @@ async def test_processes_and_coroutines_write_at_once_without_errors(database: D
     await asyncio.gather(*(write() for _ in range(10)))
     assert [await process.wait() for process in processes] == [0, 0]
     assert await _count(database) == 200
+
+
+async def test_what_a_session_read_stays_readable_after_it(database: Database) -> None:
+    async with database.session() as session:
+        session.add(Account(id="one", name="One"))
+    async with database.session(read_only=True) as session:
+        read = await session.get_one(Account, "one")
+    with database.sync_session(read_only=True) as blocking_session:
+        read_too = blocking_session.get_one(Account, "one")
+    assert read.name == read_too.name == "One"

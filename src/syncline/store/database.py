@@ -29,8 +29,9 @@ class ReadOnlySessionError(RuntimeError):
 class Database:
     """The store behind one URL.
 
-    Both kinds of session commit when their block ends and roll back when it raises. A session opened with
-    ``read_only=True`` never waits for a writer and never makes one wait; it must not change anything.
+    Both kinds of session commit when their block ends and roll back when it raises; objects stay readable after it.
+    A session opened with ``read_only=True`` never waits for a writer and never makes one wait; it must not change
+    anything, and nothing is committed.
 
     Args:
         url: ``sqlite:///path`` or ``postgresql://user:password@host:port/database``.
@@ -49,13 +50,12 @@ class Database:
 
     @asynccontextmanager
     async def session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
-        """A session for coroutines. Objects stay readable after the commit."""
+        """A session for coroutines."""
         engine = self._async_reader if read_only else self._async_engine
         async with AsyncSession(engine, expire_on_commit=False, autoflush=not read_only) as session:
             yield session
             if read_only:
                 _refuse_changes(session.sync_session)
-                await session.rollback()
             else:
                 await session.commit()
 
@@ -67,7 +67,6 @@ class Database:
             yield session
             if read_only:
                 _refuse_changes(session)
-                session.rollback()
             else:
                 session.commit()
 
