@@ -1,12 +1,19 @@
 """What the commands share on a terminal."""
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from syncline.api.errors import ApiError
 from syncline.settings import Settings
+from syncline.store.database import DatabaseUrlError
+from syncline.store.migrate import MigrationError
+from syncline.store.sealing import SealingError
+
+USER_ERRORS = (ApiError, DatabaseUrlError, MigrationError, SealingError, OSError)
+"""Errors whose text is written for the person at the terminal."""
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -19,10 +26,10 @@ def fail(message: str, status: int = 1) -> NoReturn:
     raise typer.Exit(status)
 
 
-def load_settings() -> Settings:
-    """The settings from the environment; a wrong one ends the command with its variable's name."""
+def load_settings(**options: Any) -> Settings:
+    """The settings from the environment and the command's options; a wrong one ends the command with its name."""
     try:
-        return Settings()
+        return Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
         problems = [f"SYNCLINE_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
         fail("; ".join(problems), status=2)

@@ -1,0 +1,62 @@
+"""`syncline api-key`: make, list and revoke API keys."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import typer
+from rich.table import Table
+
+from syncline.accounts.service import create_api_key, list_api_keys, revoke_api_key
+from syncline.cli.terminal import USER_ERRORS, console, fail, load_settings
+from syncline.store.database import Database
+from syncline.store.migrate import migrate
+
+Result = TypeVar("Result")
+
+api_key = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+
+
+@api_key.command()
+def create(name: Annotated[str, typer.Option(help="What the key is for.")] = "") -> None:
+    """Make an API key of the account's owner and show it once."""
+    made = _in_store(lambda database: create_api_key(database, name))
+    console.print(f"API key     {made.key}")
+    console.print(f"API secret  {made.secret}   (shown this once)")
+
+
+@api_key.command("list")
+def list_() -> None:
+    """Show all API keys, without their secrets."""
+    table = Table(show_edge=False)
+    for column in ("Key", "Name", "Made", "Revoked"):
+        table.add_column(column)
+    for key in _in_store(list_api_keys):
+        revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
+        table.add_row(key.key, key.name, f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
+    console.print(table)
+
+
+@api_key.command()
+def revoke(key: Annotated[str, typer.Argument(help="The key, as `api-key list` shows it.")]) -> None:
+    """Refuse a key from now on."""
+    _in_store(lambda database: revoke_api_key(database, key))
+    console.print(f"API key {key} is revoked")
+
+
+def _in_store(work: Callable[[Database], Awaitable[Result]]) -> Result:
+    settings = load_settings()
+
+    async def run() -> Result:
+        database = Database(settings.store_url)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    try:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        migrate(settings.store_url)
+        return asyncio.run(run())
+    except USER_ERRORS as error:
+        fail(str(error))
