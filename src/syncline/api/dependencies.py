@@ -1,15 +1,13 @@
 """What endpoints get from the running app, instead of from globals."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import Depends, Request
 
+from syncline.engine.executor import Executor
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.sealing import Sealer
-
-if TYPE_CHECKING:
-    from syncline.engine.executor import Executor
 
 
 def get_settings(request: Request) -> Settings:
@@ -30,7 +28,7 @@ def get_sealer(request: Request) -> Sealer:
     return sealer
 
 
-def get_executor(request: Request) -> "Executor":
+def get_executor(request: Request) -> Executor:
     """What runs syncs."""
     executor: Executor = request.app.state.executor
     return executor
@@ -39,4 +37,4 @@ def get_executor(request: Request) -> "Executor":
 CurrentSettings = Annotated[Settings, Depends(get_settings)]
 CurrentDatabase = Annotated[Database, Depends(get_database)]
 CurrentSealer = Annotated[Sealer, Depends(get_sealer)]
-CurrentExecutor = Annotated["Executor", Depends(get_executor)]
+CurrentExecutor = Annotated[Executor, Depends(get_executor)]
