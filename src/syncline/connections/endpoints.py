@@ -13,8 +13,7 @@ from syncline.connections.answers import answer, answers
 from syncline.connections.schemas import ConnectionResponse, CreateConnectionRequest, SyncRequest, TestRequest
 from syncline.connections.setup_tests import test_connection
 
-router = APIRouter(prefix="/v1/connections", tags=["Connections"])
-group_router = APIRouter(prefix="/v1/groups", tags=["Groups"])
+router = APIRouter(prefix="/v1", tags=["Connections"])
 
 
 def _base_url(request: Request, settings: CurrentSettings) -> str:
@@ -27,7 +26,7 @@ SchemaFilter = Annotated[str | None, Query(description="Only the connection that
 GroupFilter = Annotated[str | None, Query(description="Only connections of this group.")]
 
 
-@router.post("", status_code=201)
+@router.post("/connections", status_code=201)
 async def create_connection(
     body: CreateConnectionRequest,
     caller: CurrentUser,
@@ -45,7 +44,7 @@ async def create_connection(
         return success(await answer(session, sealer, base_url, connection))
 
 
-@router.get("")
+@router.get("/connections")
 async def list_connections(
     page: RequestedPage,
     caller: CurrentUser,
@@ -62,7 +61,7 @@ async def list_connections(
     return success(Items[ConnectionResponse](items=items, next_cursor=cursor))
 
 
-@group_router.get("/{group_id}/connections")
+@router.get("/groups/{group_id}/connections")
 async def list_group_connections(
     group_id: str,
     page: RequestedPage,
@@ -79,7 +78,7 @@ async def list_group_connections(
     return success(Items[ConnectionResponse](items=items, next_cursor=cursor))
 
 
-@router.get("/{connection_id}")
+@router.get("/connections/{connection_id}")
 async def get_connection(
     connection_id: str, caller: CurrentUser, database: CurrentDatabase, sealer: CurrentSealer, base_url: BaseUrl
 ) -> Envelope[ConnectionResponse]:
@@ -89,7 +88,7 @@ async def get_connection(
         return success(await answer(session, sealer, base_url, connection))
 
 
-@router.post("/{connection_id}/sync")
+@router.post("/connections/{connection_id}/sync")
 async def sync_connection(
     connection_id: str,
     caller: CurrentUser,
@@ -103,7 +102,7 @@ async def sync_connection(
     return acknowledge(f"Sync has been successfully triggered for connection with id '{connection_id}'")
 
 
-@router.post("/{connection_id}/test")
+@router.post("/connections/{connection_id}/test")
 async def run_setup_tests(
     connection_id: str,
     caller: CurrentUser,
@@ -122,7 +121,7 @@ async def run_setup_tests(
         return success(await answer(session, sealer, base_url, connection), "Setup tests have been completed")
 
 
-@router.delete("/{connection_id}")
+@router.delete("/connections/{connection_id}")
 async def delete_connection(
     connection_id: str,
     caller: CurrentUser,

@@ -56,12 +56,6 @@ def decode(line: bytes) -> Message:
 
 def _revealed(settings: Settings) -> dict[str, Any]:
     """The settings as JSON values, secrets included."""
-    values = settings.model_dump(exclude=set(type(settings).model_computed_fields))
-    return {
-        name: value.get_secret_value() if isinstance(value, SecretStr) else _plain(value)
-        for name, value in values.items()
-    }
-
-
-def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+    values = settings.model_dump(mode="json")
+    secrets = {name: value for name, value in settings if isinstance(value, SecretStr)}
+    return values | {name: secret.get_secret_value() for name, secret in secrets.items()}

@@ -82,16 +82,12 @@ def active_run(session: Session, connection_id: str) -> Run | None:
 
 def start_run(session: Session, run_id: str) -> bool:
     """Move a run from queued to running. False when it is not queued any more: somebody else was first."""
-    now = utc_now()
-    moved = session.execute(
-        update(Run)
-        .where(Run.id == run_id, Run.state == RunState.QUEUED)
-        .values(state=RunState.RUNNING, started_at=now, heartbeat_at=now)
-    )
-    if not _changed(moved):
+    run = session.get(Run, run_id, with_for_update=True, populate_existing=True)
+    if run is None or run.state != RunState.QUEUED:
         return False
-    connection_id = select(Run.connection_id).where(Run.id == run_id).scalar_subquery()
-    session.execute(update(Connection).where(Connection.id == connection_id).values(rescheduled_for=None))
+    run.state = RunState.RUNNING
+    run.started_at = run.heartbeat_at = utc_now()
+    session.execute(update(Connection).where(Connection.id == run.connection_id).values(rescheduled_for=None))
     return True
 
 
