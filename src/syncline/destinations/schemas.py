@@ -6,9 +6,6 @@ from pydantic import model_validator
 
 from syncline.api.models import RequestModel, ResponseModel
 
-LOCAL_REGION = "LOCAL"
-"""The region of everything that runs on one's own machines; the others are taken from clients as they come."""
-
 Region = Literal[
     "LOCAL",
     "GCP_US_EAST4",
@@ -46,6 +43,7 @@ Region = Literal[
     "AZURE_JAPANEAST",
     "AZURE_CENTRALINDIA",
 ]
+"""`LOCAL` is one's own machines, where everything runs. The others are taken because clients send them."""
 TimeZoneOffset = Literal[
     "-11",
     "-10",
@@ -72,6 +70,7 @@ TimeZoneOffset = Literal[
     "+11",
     "+12",
 ]
+"""Hours from UTC of the sync schedule's midnight."""
 NetworkingMethod = Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"]
 SetupStatus = Literal["incomplete", "connected", "broken"]
 
@@ -82,7 +81,7 @@ class CreateDestination(RequestModel):
     group_id: str
     service: str
     time_zone_offset: TimeZoneOffset
-    region: Region = LOCAL_REGION
+    region: Region = "LOCAL"
     config: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies defaults
     run_setup_tests: bool = True
     trust_certificates: bool = False

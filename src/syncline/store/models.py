@@ -143,6 +143,7 @@ class Destination(Base):
     config: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """The config without its secrets."""
     sealed_secrets: Mapped[str | None] = mapped_column(Text, default=None)
+    """Sealed JSON object of the config's secret fields."""
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Other request fields that are stored and answered as they came (agents, private link, ...)."""
     setup_tests: Mapped[list[Any]] = mapped_column(default=list)
