@@ -249,7 +249,6 @@ def exchange(server: AdministrationServer, sent: bytes) -> bytes:
         b"GET / HTTP/1.1\r\nHost: a\r\nbroken\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 100_000,
-        b"\x00\x01\x02\r\n\r\n",
     ],
 )
 def test_what_is_not_http_ends_that_connection_alone(server: AdministrationServer, sent: bytes) -> None:

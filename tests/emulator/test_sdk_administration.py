@@ -11,6 +11,7 @@ from azure.core.exceptions import (
     ResourceExistsError,
     ResourceNotFoundError,
 )
+from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.servicebus.management import (
     AccessRights,
     AuthorizationRule,
@@ -23,15 +24,31 @@ from azure.servicebus.management import (
     TrueRuleFilter,
 )
 
+from syncline.emulator.namespace import Namespace
 from tests.emulator.administration_server import READER, AdministrationServer, serve_administration
 
 UNBOUNDED = timedelta(days=10675199, hours=2, minutes=48, seconds=5, microseconds=477581)
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdministrationServer]:
+    folder: Path = tmp_path_factory.mktemp("administration")
+    with serve_administration(folder) as running:
+        yield running
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[AdministrationServer]:
-    with serve_administration(tmp_path) as server:
-        yield server
+def server(running: AdministrationServer) -> Iterator[AdministrationServer]:
+    """The running server, with an empty namespace again at the end."""
+    yield running
+    running.emulator.call(empty)
+
+
+def empty(namespace: Namespace) -> None:
+    for queue in namespace.queues():
+        namespace.delete_queue(queue.name)
+    for topic in namespace.topics():
+        namespace.delete_topic(topic.name)
 
 
 def client_of(server: AdministrationServer, **changes: object) -> ServiceBusAdministrationClient:
@@ -94,7 +111,7 @@ def test_forwarding_comes_back_as_an_address(
     client.create_queue("target")
     queue = client.create_queue("source", forward_to="target", forward_dead_lettered_messages_to="target")
     assert queue.forward_to == queue.forward_dead_lettered_messages_to == f"sb://127.0.0.1:{server.tls_port}/target"
-    assert server.namespace.get_queue("source").forward_to == "target"
+    assert server.emulator.call(lambda namespace: namespace.get_queue("source").forward_to) == "target"
 
 
 def test_authorization_rules_come_back(client: ServiceBusAdministrationClient) -> None:
@@ -148,6 +165,28 @@ def test_runtime_properties_of_a_queue(client: ServiceBusAdministrationClient) -
         assert moment is not None
         assert abs(moment - before) < timedelta(seconds=30)
     assert [queue.name for queue in client.list_queues_runtime_properties()] == ["orders"]
+
+
+def test_runtime_counts_follow_the_messages(
+    server: AdministrationServer, client: ServiceBusAdministrationClient
+) -> None:
+    client.create_topic("orders")
+    client.create_subscription("orders", "all")
+    with (
+        ServiceBusClient.from_connection_string(server.emulator.connection_string()) as messaging,
+        messaging.get_topic_sender("orders") as sender,
+        messaging.get_subscription_receiver("orders", "all", max_wait_time=5) as receiver,
+    ):
+        sender.send_messages([ServiceBusMessage("x" * 100) for _ in range(5)])
+        sender.schedule_messages(ServiceBusMessage("later"), datetime.now(UTC) + timedelta(hours=1))
+        receiver.dead_letter_message(receiver.receive_messages()[0], reason="wrong")
+    counts = client.get_subscription_runtime_properties("orders", "all")
+    assert counts.active_message_count == 4
+    assert counts.dead_letter_message_count == 1
+    assert counts.total_message_count == 5
+    topic = client.get_topic_runtime_properties("orders")
+    assert topic.size_in_bytes > 500
+    assert topic.scheduled_message_count == 1
 
 
 TOPIC = {
