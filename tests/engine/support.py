@@ -50,9 +50,7 @@ def add_connection(database: Database, schema: str = "bus", **columns: Any) -> s
             "was_connected": True,
             **columns,
         }
-        connection = Connection(
-            account_id=account.id, group_id=group.id, schema=schema, connected_by=user.id, **values
-        )
+        connection = Connection(account_id=account.id, group_id=group.id, schema=schema, connected_by=user.id, **values)
         session.add(connection)
         session.flush()
         return connection.id

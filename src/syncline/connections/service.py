@@ -1,5 +1,7 @@
 """What can be done with connections."""
 
+import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from syncline.api.paging import Page, paginate
 from syncline.connections.schemas import CreateConnectionRequest
 from syncline.connectors.base import Connector
 from syncline.connectors.registry import UnknownService, connector_for
+from syncline.engine.context import working_directory
 from syncline.engine.executor import Executor
 from syncline.engine.locks import ConnectionLock
 from syncline.engine.runs import active_run, queue_run
@@ -170,6 +173,7 @@ async def delete_connection(
     try:
         async with database.session() as session:
             await session.delete(await get_connection(session, caller, connection_id))
+        await asyncio.to_thread(shutil.rmtree, working_directory(home, connection_id), ignore_errors=True)
     finally:
         lock.release(remove=True)
 

@@ -1,5 +1,6 @@
 """From a stored connection to what its connector needs to know."""
 
+from pathlib import Path
 from typing import Any
 
 from syncline.connectors.base import SourceContext
@@ -37,3 +38,8 @@ def open_secrets(sealer: Sealer, token: str | None) -> dict[str, Any]:
         SealingError: The token cannot be opened with the present keys.
     """
     return dict(sealer.open(token)) if token is not None else {}
+
+
+def working_directory(home: Path, connection_id: str) -> Path:
+    """The folder that a connection's syncs work in. Nothing in it outlives a sync; a killed one leaves it behind."""
+    return home / "work" / connection_id

@@ -3,17 +3,14 @@
 Importing this module imports all that a sync needs.
 """
 
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import structlog
 
 from syncline.connectors.base import ReadLimits
 from syncline.connectors.errors import SourceConfigurationError, SourceError, SourceThrottled
-from syncline.engine.context import open_secrets, source_context
+from syncline.engine.context import open_secrets, source_context, working_directory
 from syncline.engine.locks import ConnectionLock
 from syncline.engine.runs import Advice, Ending, finish_run, queue_run, record_progress, start_run
 from syncline.engine.stopping import StopRequest
@@ -24,7 +21,7 @@ from syncline.store.models import Connection, Destination, Run, RunState
 from syncline.store.sealing import Sealer, SealingError
 from syncline.sync.checkpoints import StoreCheckpoints
 from syncline.sync.run import Progress, SyncJob, SyncOutcome, run_sync
-from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
+from syncline.warehouses.errors import WarehouseError
 from syncline.warehouses.registry import warehouse_for
 
 LOCK_SECONDS = 30.0
@@ -128,9 +125,9 @@ def _execute(
     with bind(connection_id=run.connection_id, run_id=run.id):
         log.info("sync started", trigger=run.trigger, historical=run.is_historical)
         try:
-            with _job(database, sealer, settings, run) as job:
-                checkpoints = StoreCheckpoints(database, run.connection_id)
-                outcome = run_sync(job, checkpoints, on_progress=report, stop=stop.event)
+            job = _job(database, sealer, settings, run)
+            checkpoints = StoreCheckpoints(database, run.connection_id)
+            outcome = run_sync(job, checkpoints, on_progress=report, stop=stop.event)
             ending = _ending_of_outcome(outcome, stop)
         except Exception as error:
             ending = _ending_of_error(error)
@@ -145,9 +142,8 @@ def _record(database: Database, run_id: str, ending: Ending) -> Ending:
     return ending
 
 
-@contextmanager
-def _job(database: Database, sealer: Sealer, settings: Settings, run: Run) -> Iterator[SyncJob]:
-    """What the sync needs to know, and a working folder that lasts as long as the sync."""
+def _job(database: Database, sealer: Sealer, settings: Settings, run: Run) -> SyncJob:
+    """What the sync needs to know."""
     with database.sync_session(read_only=True) as session:
         connection = session.get_one(Connection, run.connection_id)
         destination = session.get(Destination, connection.group_id)
@@ -155,33 +151,20 @@ def _job(database: Database, sealer: Sealer, settings: Settings, run: Run) -> It
         raise CannotRunError(
             f"Group '{connection.group_id}' has no destination to load into. Create one with POST /v1/destinations."
         )
-    warehouse = warehouse_for(destination.service)
-    folder = settings.home / "work" / connection.id
-    _empty(folder)
-    try:
-        yield SyncJob(
-            connection_id=connection.id,
-            run_id=run.id,
-            service=connection.service,
-            schema=connection.schema,
-            context=source_context(connection, sealer, settings),
-            warehouse=destination.service,
-            warehouse_config=warehouse.declaration.config.restore(
-                destination.config, open_secrets(sealer, destination.sealed_secrets)
-            ),
-            is_historical=run.is_historical,
-            working_directory=folder,
-            limits=ReadLimits(rows=settings.batch_rows, bytes=settings.batch_bytes),
-            concurrent_streams=settings.concurrent_streams,
-        )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _empty(folder: Path) -> None:
-    """Make the working folder anew: what a killed worker left in it is of no use."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
+    warehouse_config = warehouse_for(destination.service).declaration.config
+    return SyncJob(
+        connection_id=connection.id,
+        run_id=run.id,
+        service=connection.service,
+        schema=connection.schema,
+        context=source_context(connection, sealer, settings),
+        warehouse=destination.service,
+        warehouse_config=warehouse_config.restore(destination.config, open_secrets(sealer, destination.sealed_secrets)),
+        is_historical=run.is_historical,
+        working_directory=working_directory(settings.home, connection.id),
+        limits=ReadLimits(rows=settings.batch_rows, bytes=settings.batch_bytes),
+        concurrent_streams=settings.concurrent_streams,
+    )
 
 
 def _ending_of_outcome(outcome: SyncOutcome, stop: StopRequest) -> Ending:
@@ -202,7 +185,7 @@ def _ending_of_error(error: Exception) -> Ending:
             return Ending(RunState.RESCHEDULED, error=str(error), retry_after=wait)
         case SourceConfigurationError() | SealingError() | CannotRunError():
             return Ending(RunState.FAILED, error=str(error), needs_setup=True)
-        case SourceError() | WarehouseError() | WarehouseUnavailable():
+        case SourceError() | WarehouseError():
             return Ending(RunState.FAILED, error=str(error))
     log.error("sync failed unexpectedly", exc_info=error)
     return Ending(
