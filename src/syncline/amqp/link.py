@@ -97,10 +97,10 @@ class Link(ABC):
         `max_message_size` is in bytes. Raises LocalProtocolError when the link was answered before; does
         nothing when the peer has gone meanwhile.
         """
+        if self.detached:
+            return
         if self.remote_attach is None or self.attach_sent:
             raise LocalProtocolError(f"link {self.name!r} was not asked for by the peer or is answered already")
-        if self.detached or self.local_detach is not None:
-            return
         self.source = source or self.source
         self.target = target or self.target
         if snd_settle_mode is not None:
@@ -115,10 +115,10 @@ class Link(ABC):
 
     def refuse(self, error: Error) -> None:
         """Refuse a link that the peer asked for: attach without a terminus, then detach (section 2.6.3)."""
-        if self.remote_attach is None or self.attach_sent:
-            raise LocalProtocolError(f"link {self.name!r} was not asked for by the peer or is answered already")
         if self.detached:
             return
+        if self.remote_attach is None or self.attach_sent:
+            raise LocalProtocolError(f"link {self.name!r} was not asked for by the peer or is answered already")
         self.refused = True
         if self.is_sender:
             self.source = None
