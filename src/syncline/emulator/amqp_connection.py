@@ -28,9 +28,12 @@ from syncline.amqp import (
     SendingLink,
     Session,
     SessionFlow,
+    Source,
+    Target,
 )
 from syncline.emulator.addresses import CLAIMS_NODE, Address, parse_address, strip_host
 from syncline.emulator.claims import Claims, TokenVerifier, put_token
+from syncline.emulator.entities import check_may_send
 from syncline.emulator.errors import EmulatorError, EntityNotFoundError, InvalidEntityError
 from syncline.emulator.faults import Faults
 from syncline.emulator.links import Inlet, LinkHandler, Outlet, as_error, open_outlet
@@ -175,7 +178,7 @@ class AmqpConnection:
         found = [
             link for link in self._links.values() if isinstance(link.data, ResponseLink) and link.data.path == path
         ]
-        named = [link for link in found if reply_to and link.target is not None and link.target.address == reply_to]
+        named = [link for link in found if reply_to and _address(link.target) == reply_to]
         near = [link for link in found if link.session is session]
         chosen = next(iter(named or near or found), None)
         return None if chosen is None else chosen.data
@@ -223,7 +226,7 @@ class AmqpConnection:
         terminus = link.source if isinstance(link, SendingLink) else link.target
         if isinstance(terminus, Coordinator):
             return None
-        text = terminus.address if terminus is not None else None
+        text = _address(terminus)
         if not isinstance(text, str) or not text:
             raise InvalidEntityError("The link names no address. Give its source or target the name of an entity.")
         if strip_host(text).lower() == CLAIMS_NODE:
@@ -238,7 +241,9 @@ class AmqpConnection:
             raise EntityNotFoundError(f"Nothing can be sent to '{address.path}'. Send to its queue or topic.")
         self.claims.check(address.path, "Send")
         self.faults.check_attach(address.path)
-        return Inlet(self, link, self.namespace.destination(address.entity))
+        entity = self.namespace.destination(address.entity)
+        check_may_send(entity.path, entity.description.status)
+        return Inlet(self, link, entity)
 
     def _check_management(self, address: Address) -> None:
         self.claims.check(address.path, None)
@@ -337,6 +342,10 @@ class AmqpConnection:
 
 def _answer_claims(connection: AmqpConnection, _address: Address, request: Request) -> Response:
     return connection.put_token(request)
+
+
+def _address(terminus: Source | Target | Coordinator | None) -> str | None:
+    return None if terminus is None or isinstance(terminus, Coordinator) else terminus.address
 
 
 _NO_HANDLER = LinkHandler("", None)

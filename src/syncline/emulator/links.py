@@ -13,13 +13,13 @@ from syncline.amqp import (
     Accepted,
     AmqpException,
     Data,
+    Delivery,
     DeliveryState,
     Described,
     Error,
     IncomingDelivery,
     Message,
     Modified,
-    OutgoingDelivery,
     ReceiverSettleMode,
     ReceivingLink,
     Rejected,
@@ -32,7 +32,7 @@ from syncline.amqp import (
 from syncline.emulator.addresses import Address
 from syncline.emulator.brokered_message import BrokeredMessage
 from syncline.emulator.conditions import (
-    EntityDisabledError,
+    MessageTooLargeError,
     OperationTimeoutError,
     UnreadableMessageError,
     condition_of,
@@ -52,13 +52,19 @@ BATCH_FORMAT = 0x80013700
 """The message format of a batch: a data section for each encoded message."""
 
 INLET_CREDIT = 1000
+OVERSIZE_TOLERANCE = 1024 * 1024
+"""How many bytes beyond its limit a message may have and still be read, to be rejected."""
+
 _TICKS_AT_1970 = 621_355_968_000_000_000
 _TICKS_IN_A_MILLISECOND = 10_000
 
 
 def as_error(error: EmulatorError) -> Error:
-    """What is told to a client about an error."""
-    return Error(condition_of(error), error.message)
+    """What is told to a client about an error.
+
+    The empty information stays in: the Python SDK hangs on a rejection that ends before it.
+    """
+    return Error(condition_of(error), error.message, {})
 
 
 class LinkHandler:
@@ -74,9 +80,7 @@ class LinkHandler:
     def on_delivery(self, delivery: IncomingDelivery) -> None:
         """The client sent a message."""
 
-    def on_update(
-        self, deliveries: Iterable[OutgoingDelivery], state: DeliveryState | Described | None, settled: bool
-    ) -> None:
+    def on_update(self, deliveries: Iterable[Delivery], state: DeliveryState | Described | None, settled: bool) -> None:
         """The client said what became of messages it received."""
 
     def on_detached(self) -> None:
@@ -93,6 +97,8 @@ class Inlet(LinkHandler):
         self._entity = entity
         limit = entity.description.max_message_size_in_kilobytes * 1024
         link.accept(max_message_size=limit, properties={"com.microsoft:max-message-batch-size": ULong(limit)})
+        # A message a little too large is rejected, with words; only beyond that is the link at stake.
+        link.max_message_size = limit + OVERSIZE_TOLERANCE
         link.grant(INLET_CREDIT)
 
     def on_delivery(self, delivery: IncomingDelivery) -> None:
@@ -101,8 +107,9 @@ class Inlet(LinkHandler):
             if self._entity.is_deleted:
                 raise EntityNotFoundError(f"The messaging entity '{self._entity.path}' was deleted.")
             self._connection.faults.check_send(self.path)
-            self._entity.send(read_messages(delivery))
-        except (EntityNotFoundError, EntityDisabledError) as error:
+            self._entity.send(read_messages(delivery, self._entity.description.max_message_size_in_kilobytes * 1024))
+        except EntityNotFoundError as error:
+            delivery.settle(Rejected(as_error(error)))
             self._link.detach(as_error(error))
             return
         except EmulatorError as error:
@@ -113,8 +120,12 @@ class Inlet(LinkHandler):
             self._link.grant(INLET_CREDIT - self._link.credit)
 
 
-def read_messages(delivery: IncomingDelivery) -> list[BrokeredMessage]:
-    """The messages of one transfer: one, or those of a batch."""
+def read_messages(delivery: IncomingDelivery, limit: int) -> list[BrokeredMessage]:
+    """The messages of one transfer of at most `limit` bytes: one, or those of a batch."""
+    if len(delivery.payload) > limit:
+        raise MessageTooLargeError(
+            f"The transfer has {len(delivery.payload)} bytes; at most {limit} are taken. Send less at a time."
+        )
     if delivery.message_format != BATCH_FORMAT:
         return [BrokeredMessage(delivery.payload)]
     try:
@@ -176,11 +187,9 @@ class Outlet(LinkHandler):
         """Deliver with the new credit."""
         self.wake()
 
-    def on_update(
-        self, deliveries: Iterable[OutgoingDelivery], state: DeliveryState | Described | None, settled: bool
-    ) -> None:
+    def on_update(self, deliveries: Iterable[Delivery], state: DeliveryState | Described | None, settled: bool) -> None:
         """Settle the messages as the client says, and confirm it where the client waits for that."""
-        done: list[OutgoingDelivery] = []
+        done: list[Delivery] = []
         for delivery in deliveries:
             try:
                 outcome = self._settle(delivery.delivery_tag, state, settled)
