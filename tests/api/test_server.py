@@ -28,14 +28,19 @@ async def _wait_until_up(client: httpx.AsyncClient, process: asyncio.subprocess.
     raise AssertionError("the server did not answer")
 
 
-async def test_uvicorn_serves_the_app_from_the_environment_alone(tmp_path: Path) -> None:
+async def test_uvicorn_serves_the_app_from_the_environment_alone(tmp_path: Path, store_url: str) -> None:
     home, port, log = tmp_path / "home", _free_port(), tmp_path / "log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "uvicorn", "--factory", "syncline.server:create_app", "--port", str(port)),
             stdout=output,
             stderr=output,
-            env={**os.environ, "SYNCLINE_HOME": str(home), "SYNCLINE_LOG_FORMAT": "json"},
+            env={
+                **os.environ,
+                "SYNCLINE_HOME": str(home),
+                "SYNCLINE_DATABASE_URL": store_url,
+                "SYNCLINE_LOG_FORMAT": "json",
+            },
         )
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:

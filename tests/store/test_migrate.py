@@ -78,3 +78,19 @@ def test_another_kind_of_database_is_refused_without_showing_the_url(url: str) -
     with pytest.raises(DatabaseUrlError, match="postgresql://") as caught:
         Database(url)
     assert "hidden" not in str(caught.value)
+
+
+def test_a_database_that_cannot_be_reached_is_told_without_its_password() -> None:
+    with pytest.raises(MigrationError, match="SYNCLINE_DATABASE_URL") as caught:
+        migrate("postgresql://someone:hidden@127.0.0.1:1/store")
+    assert "127.0.0.1" in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    path.write_bytes(b"x" * 4096)
+    with pytest.raises(MigrationError, match="not a database"):
+        migrate(f"sqlite:///{path}")
+    with pytest.raises(MigrationError, match="not a database"):
+        store_is_new(f"sqlite:///{path}")
