@@ -103,7 +103,6 @@ class Namespace:
             "try_timeout": seconds,
             "auth_timeout": seconds,
             "use_tls": self.address.tls,
-            "keep_alive": 0,
             "transport_type": TransportType.Amqp,
         }
         if self.address.tls and (self.address.dialled_host, self.address.amqp_port) != (self.address.host, AMQPS_PORT):
@@ -116,12 +115,16 @@ class Namespace:
         return ServiceBusClient(host, cast(TokenCredential, self._amqp_credential()), **options)
 
     def receiver(self, client: ServiceBusClient, topic: str, subscription: str) -> ServiceBusReceiver:
-        """A receiver to browse a subscription with.
-
-        The SDK grants one credit more than it is asked to prefetch, and the service answers a credit by locking a
-        message, which counts as a delivery. Browsing must leave messages alone, so it is asked for one less than none.
-        """
-        return client.get_subscription_receiver(topic, subscription, prefetch_count=-1)
+        """A receiver to browse a subscription with."""
+        receiver = client.get_subscription_receiver(topic, subscription)
+        # The receiver grants one credit more than it prefetches as soon as it opens. The service answers a credit by
+        # locking a message, which counts as a delivery: after enough syncs it would be dead-lettered. Browsing leaves
+        # messages alone, so it must grant none, for which the SDK has no option.
+        receiver._prefetch_count = -1
+        # Nor has it one against the thread that listens on the connection beside us, and holds up closing it for up to
+        # a second. A connection that idled away is opened again when it is needed.
+        receiver._config.keep_alive = 0
+        return receiver
 
     def administration(self, *, timeout: float | None = None) -> AbstractContextManager[ServiceBusAdministrationClient]:
         """A client for the administration API, not connected yet."""

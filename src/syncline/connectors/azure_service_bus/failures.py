@@ -41,9 +41,7 @@ def source_error(error: Exception, namespace: Namespace, subject: str) -> Source
         return _from_service_bus(error, namespace, subject, text)
     if isinstance(error, AzureError | OSError | TimeoutError):
         return SourceUnavailable(f"{subject} could not be read: {text}", _CHECK_ADDRESS)
-    return SourceUnavailable(
-        f"{subject} could not be read: {type(error).__name__}: {text}", "If this repeats, please report it."
-    )
+    return SourceError(f"{subject} could not be read: {type(error).__name__}: {text}", "Please report it.")
 
 
 def _from_service_bus(error: ServiceBusError, namespace: Namespace, subject: str, text: str) -> SourceError:

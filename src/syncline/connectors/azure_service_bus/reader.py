@@ -16,9 +16,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-from azure.servicebus import ServiceBusClient, ServiceBusMessageState, ServiceBusReceivedMessage, ServiceBusReceiver
+import pyarrow.compute as pc
+from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver
 
-from syncline.connectors.azure_service_bus.columns import record_batch
+from syncline.connectors.azure_service_bus.columns import is_scheduled, record_batch
 from syncline.connectors.azure_service_bus.connect import Namespace
 from syncline.connectors.azure_service_bus.failures import source_error
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
@@ -32,7 +33,8 @@ ATTEMPTS = 6
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 8.0
 _CLOCK_ALLOWANCE = timedelta(seconds=60)
-_EXPECTED_BYTES = 1024
+_LARGEST_USUAL_BYTES = 256 * 1024
+"""Of a message, taken for granted until some were seen: the limit of the Standard tier."""
 
 
 class Reader:
@@ -45,7 +47,7 @@ class Reader:
         self._stop = stop
         self._client: ServiceBusClient | None = None
         self._receiver: ServiceBusReceiver | None = None
-        self._bytes_each = float(_EXPECTED_BYTES)
+        self._bytes_each = float(_LARGEST_USUAL_BYTES)
 
     def __enter__(self) -> "Reader":
         return self
@@ -185,7 +187,7 @@ class _Batch:
         return not self._moved and not self._warnings
 
     def add(self, messages: Sequence[ServiceBusReceivedMessage]) -> None:
-        present = [message for message in messages if message.state != ServiceBusMessageState.SCHEDULED]
+        present = [message for message in messages if not is_scheduled(message)]
         last = messages[-1]
         enqueued = last.enqueued_time_utc
         self._position = {
@@ -197,7 +199,7 @@ class _Batch:
             page = record_batch(present)
             self._pages.append(page)
             self.rows += page.num_rows
-            self.bytes += page.column("body").nbytes
+            self.bytes += pc.sum(pc.binary_length(page.column("body"))).as_py()
 
     def take(self) -> RawBatch:
         table = pa.Table.from_batches(self._pages, MESSAGE_SCHEMA).combine_chunks()
