@@ -32,9 +32,7 @@ from syncline.amqp.frames import (
 from syncline.amqp.performatives import Begin, Close, End, Open
 from syncline.amqp.sasl import ClientNegotiation, Negotiation, SaslClient, SaslServer, ServerNegotiation
 from syncline.amqp.session import Session
-
-CLOSE_TIMEOUT: Final = 5.0
-"""Seconds that the peer has to answer a close."""
+from syncline.amqp.timers import Due, Timers
 
 MINIMUM_IDLE_TIMEOUT: Final = 0.05
 """Seconds: a peer that asks for more frequent heartbeats is refused."""
@@ -79,7 +77,6 @@ class Connection:
             raise LocalProtocolError(f"incoming_window must be at least 1, not {incoming_window}")
         self.is_server = is_server
         self.max_message_size = max_message_size
-        self.idle_timeout = idle_timeout
         self.channel_max = channel_max
         self.remote_open: Open | None = None
         self.remote_max_frame_size = MINIMUM_MAX_FRAME_SIZE
@@ -114,10 +111,7 @@ class Connection:
         self._low_windows: list[Session] = []
         self._open_sent = False
         self._local_close: Close | None = None
-        self._remote_idle_timeout: float | None = None
-        self._last_received: float | None = None
-        self._last_sent: float | None = None
-        self._close_deadline: float | None = None
+        self._timers = Timers(idle_timeout)
 
     @classmethod
     def server(cls, container_id: str, *, sasl: SaslServer | None = SaslServer(), **options: Any) -> Self:  # noqa: B008
@@ -181,7 +175,7 @@ class Connection:
         return session
 
     def close(self, error: Error | None = None) -> None:
-        """Close; the peer has `CLOSE_TIMEOUT` seconds to answer. Does nothing when closed."""
+        """Close; the peer has five seconds to answer. Does nothing when closed."""
         if self.closed or self._local_close is not None:
             return
         if self._phase is not _Phase.FRAMES:
@@ -194,21 +188,21 @@ class Connection:
 
     def data_to_send(self, now: float) -> bytes:
         """Take the bytes to send to the peer; b"" when there are none."""
-        self._note_time(now)
-        if self._local_close is not None and self._close_deadline is None:
-            self._close_deadline = now + CLOSE_TIMEOUT
+        self._timers.start(now)
+        if self._local_close is not None:
+            self._timers.closing(now)
         if not self._output:
             return b""
         data = b"".join(self._output) if len(self._output) > 1 else self._output[0]
         self._output.clear()
-        self._last_sent = now
+        self._timers.sent(now)
         return data
 
     def receive_data(self, data: bytes, now: float) -> list[Event]:
         """Take bytes of the peer and report what they mean. Nothing they hold makes this raise."""
-        self._note_time(now)
+        self._timers.start(now)
         if data:
-            self._last_received = now
+            self._timers.received(now)
         if not self.closed:
             self._decoder.feed(data)
             try:
@@ -222,41 +216,24 @@ class Connection:
 
     def receive_eof(self, now: float) -> list[Event]:
         """Take note that the transport is gone: everything ends."""
-        self._note_time(now)
+        self._timers.start(now)
         self._finish(None, by_peer=True)
         return self._take_events()
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` has to be called next, if nothing else happens before; None for never."""
-        deadlines = []
-        if self.closed:
-            return None
-        if self._close_deadline is not None:
-            deadlines.append(self._close_deadline)
-        if self.idle_timeout and self._last_received is not None:
-            deadlines.append(self._last_received + self.idle_timeout)
-        if self._remote_idle_timeout and self._last_sent is not None:
-            deadlines.append(self._last_sent + self._remote_idle_timeout / 2)
-        return min(deadlines, default=None)
+        return None if self.closed else self._timers.next_deadline()
 
     def handle_timeout(self, now: float) -> list[Event]:
         """Do what is due: a heartbeat, or the end of a connection whose peer is silent. Early calls are harmless."""
-        self._note_time(now)
-        if self.closed:
-            return self._take_events()
-        if self._close_deadline is not None and now >= self._close_deadline:
+        self._timers.start(now)
+        due = None if self.closed else self._timers.due(now)
+        if due is Due.CLOSE_UNANSWERED:
             self._finish(self._local_close.error if self._local_close else None, by_peer=False)
-        elif self.idle_timeout and self._last_received is not None and now >= self._last_received + self.idle_timeout:
-            self._fail(
-                Error(ErrorCondition.CONNECTION_FORCED, f"nothing was received for {self.idle_timeout:g} seconds")
-            )
-        elif (
-            self._remote_idle_timeout
-            and self._last_sent is not None
-            and now >= self._last_sent + self._remote_idle_timeout / 2
-            and not self._output
-            and self._local_close is None
-        ):
+        elif due is Due.PEER_SILENT:
+            silence = f"nothing was received for {self._timers.idle_timeout:g} seconds"
+            self._fail(Error(ErrorCondition.CONNECTION_FORCED, silence))
+        elif due is Due.HEARTBEAT and not self._output:
             self._output.append(EMPTY_FRAME)
         return self._take_events()
 
@@ -392,7 +369,7 @@ class Connection:
             )
         self.remote_open = remote
         self.remote_max_frame_size = remote.max_frame_size
-        self._remote_idle_timeout = idle_timeout
+        self._timers.remote_idle_timeout = idle_timeout
         if not self._open_sent:
             self._send_open()
         self.report(ConnectionOpened(remote))
@@ -481,12 +458,6 @@ class Connection:
     def _take_events(self) -> list[Event]:
         events, self._events = self._events, []
         return events
-
-    def _note_time(self, now: float) -> None:
-        if self._last_received is None:
-            self._last_received = now
-        if self._last_sent is None:
-            self._last_sent = now
 
 
 def _clip(description: str) -> str:

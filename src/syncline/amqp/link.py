@@ -48,7 +48,8 @@ class Link(ABC):
         self.available = 0
         self.data: Any = None
         self.attach_sent = False
-        self.refused = False
+        self.refused_here = False
+        self.refused_there = False
         self.local_detach: Detach | None = None
         self.over = False
 
@@ -63,7 +64,13 @@ class Link(ABC):
     @property
     def attached(self) -> bool:
         """Whether both sides have attached and neither has detached."""
-        return self.attach_sent and self.remote_attach is not None and self.local_detach is None and not self.detached
+        return (
+            self.attach_sent
+            and self.remote_attach is not None
+            and self.local_detach is None
+            and not self.refused_there
+            and not self.detached
+        )
 
     @property
     def detached(self) -> bool:
@@ -119,7 +126,7 @@ class Link(ABC):
             return
         if self.remote_attach is None or self.attach_sent:
             raise LocalProtocolError(f"link {self.name!r} was not asked for by the peer or is answered already")
-        self.refused = True
+        self.refused_here = True
         if self.is_sender:
             self.source = None
         else:

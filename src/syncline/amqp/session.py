@@ -10,7 +10,6 @@ from syncline.amqp.delivery_states import Error
 from syncline.amqp.endpoints import Coordinator, Source, Target
 from syncline.amqp.errors import ConnectionFault, LinkFault, LocalProtocolError, SessionFault
 from syncline.amqp.events import (
-    DeliveryUpdated,
     LinkAttached,
     LinkDetached,
     LinkFlow,
@@ -34,6 +33,7 @@ from syncline.amqp.performatives import (
 from syncline.amqp.receiving import ReceivingLink
 from syncline.amqp.sending import SendingLink
 from syncline.amqp.serial import serial_add, serial_distance
+from syncline.amqp.settlement import UnsettledDeliveries
 
 if TYPE_CHECKING:
     from syncline.amqp.connection import Connection
@@ -70,8 +70,7 @@ class Session:
         self._next_delivery_id = next_outgoing_id
         self._backlog: deque[tuple[SendingLink, bytes]] = deque()
         self.backlog_bytes = 0
-        self._outgoing_unsettled: dict[int, Delivery] = {}
-        self._incoming_unsettled: dict[int, Delivery] = {}
+        self._unsettled = UnsettledDeliveries()
         self._by_name: dict[tuple[str, bool], SendingLink | ReceivingLink] = {}
         self._by_handle: dict[int, SendingLink | ReceivingLink] = {}
         self._by_remote_handle: dict[int, SendingLink | ReceivingLink] = {}
@@ -201,7 +200,7 @@ class Session:
 
     def unsettled(self, *, outgoing: bool) -> dict[int, Delivery]:
         """The deliveries of one direction that are not settled, by delivery id."""
-        return self._outgoing_unsettled if outgoing else self._incoming_unsettled
+        return self._unsettled.of(outgoing=outgoing)
 
     def send_transfers(self, link: SendingLink, frames: list[bytes]) -> None:
         """Send transfer frames in order, as far as the peer's window allows; the others wait."""
@@ -269,8 +268,7 @@ class Session:
         for link in self.links:
             self._finish_link(link, error, closed=True, by_peer=by_peer, silent=_refused_here(link))
         self.over = True
-        self._outgoing_unsettled.clear()
-        self._incoming_unsettled.clear()
+        self._unsettled.clear()
         self._backlog.clear()
         self.backlog_bytes = 0
         self.connection.report(SessionEnded(self, error, by_peer))
@@ -313,7 +311,7 @@ class Session:
         link.receive_attach(attach)
         self._by_remote_handle[attach.handle] = link
         if terminus_missing(attach):
-            link.refused = True
+            link.refused_there = True
             return
         if link.local_detach is None:
             self.connection.report(LinkAttached(link))
@@ -358,36 +356,15 @@ class Session:
             self._fail_link(link, fault)
 
     def _on_disposition(self, disposition: Disposition, _payload: bytes) -> None:
-        unsettled = self.unsettled(outgoing=disposition.role == RECEIVER)
-        first = disposition.first
-        last = first if disposition.last is None else disposition.last
-        span = serial_distance(first, last)
-        if span < 0:
-            raise SessionFault(ErrorCondition.INVALID_FIELD, f"disposition.last {last} is before first {first}")
-        if span < len(unsettled):
-            ids = [each for each in (serial_add(first, step) for step in range(span + 1)) if each in unsettled]
-        else:
-            ids = sorted(
-                (each for each in unsettled if 0 <= serial_distance(first, each) <= span),
-                key=lambda each: serial_distance(first, each),
-            )
-        by_link: dict[SendingLink | ReceivingLink, list[Delivery]] = {}
-        for delivery_id in ids:
-            delivery = unsettled[delivery_id]
-            delivery.remote_state = disposition.state
-            if disposition.settled:
-                delivery.settled = True
-                del unsettled[delivery_id]
-            by_link.setdefault(delivery.link, []).append(delivery)
-        for link, deliveries in by_link.items():
-            self.connection.report(DeliveryUpdated(link, tuple(deliveries), disposition.state, disposition.settled))
+        for event in self._unsettled.apply(disposition):
+            self.connection.report(event)
 
     def _on_detach(self, detach: Detach, _payload: bytes) -> None:
         link = self._link(detach.handle, "detach")
         by_peer = link.local_detach is None
         if by_peer:
             if not link.attach_sent:
-                link.refused = True
+                link.refused_here = True
                 link.source = link.target = None
                 link.send_attach()
             self.send(Detach(link.handle, detach.closed))
@@ -408,10 +385,9 @@ class Session:
         error = Error(fault.condition, fault.description)
         if link.attach_sent:
             link.detach(error)
-            self._finish_link(link, error, closed=True, by_peer=False)
         else:
             link.refuse(error)
-            self._finish_link(link, error, closed=True, by_peer=False)
+        self._finish_link(link, error, closed=True, by_peer=False)
 
     def _finish_link(
         self,
@@ -428,9 +404,7 @@ class Session:
         self.drop_backlog(link)
         if isinstance(link, ReceivingLink):
             link.forget_partial()
-        unsettled = self.unsettled(outgoing=link.is_sender)
-        for delivery_id in [each for each, delivery in unsettled.items() if delivery.link is link]:
-            del unsettled[delivery_id]
+        self._unsettled.forget_link(link, outgoing=link.is_sender)
         if self._by_name.get((link.name, link.is_sender)) is link:
             del self._by_name[link.name, link.is_sender]
         if not silent:
@@ -466,7 +440,7 @@ _HANDLERS: Final[dict[type, Callable[[Session, Any, bytes], None]]] = {
 
 
 def _refused_here(link: Link) -> bool:
-    return link.refused and link.local_detach is not None
+    return link.refused_here and link.local_detach is not None
 
 
 def _source(source: Source | str | None) -> Source | None:
