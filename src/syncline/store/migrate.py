@@ -71,7 +71,7 @@ def _transaction(url: URL) -> Iterator[Connection]:
         with engine.begin() as connection:
             yield connection
     except DBAPIError as error:
-        reason = " ".join(str(error.orig).split())
+        reason = " ".join(str(error.orig).split()).rstrip(".?")
         shown = url.set(query={}).render_as_string(hide_password=True)
         raise MigrationError(
             f"The store {shown} cannot be used: {reason}. Check SYNCLINE_DATABASE_URL, and that the database is up."
