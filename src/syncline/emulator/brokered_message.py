@@ -1,13 +1,17 @@
 """The content of a message as the broker keeps it: encoded once, shared by every copy.
 
 A message arrives as bytes and leaves as bytes. The bare message (properties, application
-properties, body) and the footer are never touched; what a delivery needs besides, the header and
-the annotations of the service, is put in front of them by :meth:`BrokeredMessage.encode`.
+properties, body) and the footer are never touched, but for a message id when the sender gave none:
+the service adds one then, and some clients cannot settle a message without. What a delivery needs
+besides, the header and the annotations of the service, is put in front by
+:meth:`BrokeredMessage.encode`.
 """
 
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
+from uuid import uuid4
 
 from syncline.amqp import (
     AmqpException,
@@ -18,6 +22,7 @@ from syncline.amqp import (
     UInt,
     encode_application_properties,
     encode_header,
+    encode_properties,
     encode_value,
     split_sections,
 )
@@ -107,18 +112,24 @@ class BrokeredMessage:
             sections = split_sections(payload)
             header = sections.decode_header()
             annotations = sections.decode_message_annotations() if sections.message_annotations else {}
-            properties = sections.decode_properties() if sections.properties else None
+            properties = (sections.decode_properties() if sections.properties else None) or Properties()
             if sections.application_properties:
                 sections.decode_application_properties()
         except AmqpException as error:
             raise UnreadableMessageError(f"The message cannot be read: {error}") from error
         self.size = len(payload)
-        self._rest = sections.rest
+        if properties.message_id is None:
+            properties = replace(properties, message_id=uuid4().hex)
+            self._rest = (
+                encode_properties(properties) + sections.application_properties + sections.body + sections.footer
+            )
+        else:
+            self._rest = sections.rest
         self._durable = header.durable if header else None
         self._priority = header.priority if header else None
         self.time_to_live: int | None = header.ttl if header else None
-        self.message_id: object = properties.message_id if properties else None
-        self.session_id: str | None = properties.group_id if properties else None
+        self.message_id: object = properties.message_id
+        self.session_id: str | None = properties.group_id
         scheduled = annotations.get(SCHEDULED_ENQUEUE_TIME)
         self.scheduled_at = int(scheduled) if isinstance(scheduled, int) else None
         partition_key = annotations.get(PARTITION_KEY)
