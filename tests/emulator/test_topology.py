@@ -202,3 +202,12 @@ def test_says_where_it_is_wrong(spoil: Callable[[dict[str, Any]], object], said:
     spoil(config)
     with pytest.raises(InvalidEntityError, match=said):
         load_topology(config)
+
+
+def test_the_examples_of_the_documentation_are_right() -> None:
+    folder = Path(__file__).parents[2] / "docs" / "examples"
+    topology = load_topology(folder / "emulator.json")
+    assert [queue.name for queue in topology.queues] == ["jobs"]
+    ((topic, subscriptions),) = topology.topics
+    assert topic.name == "orders"
+    assert [subscription.name for subscription, _ in subscriptions] == ["everything", "large", "dublin"]
