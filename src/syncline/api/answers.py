@@ -1,12 +1,14 @@
 """Error answers in the envelope, for whatever goes wrong at whichever layer."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
 
 from syncline.api.errors import ApiError, InvalidInput
 from syncline.api.validation import explain_findings
@@ -51,11 +53,23 @@ def _from_http(request: Request, status: int, detail: str, headers: Mapping[str,
     if status == 404:
         detail = f"There is no resource at {path}. Check the path."
     elif status == 405:
-        allowed = (headers or {}).get("Allow", "")
+        allowed = _methods_of(request) or (headers or {}).get("Allow", "")
+        headers = {**(headers or {}), "Allow": allowed}
         detail = f"{request.method} does not work on {path}. It takes {allowed or 'other methods'}."
-    return ApiError(
-        status, _CODES.get(status, "InvalidInput" if status < 500 else "InternalError"), detail, headers=headers
-    )
+    code = _CODES.get(status, "InvalidInput" if status < 500 else "InternalError")
+    return ApiError(status, code, detail, headers=headers)
+
+
+def _methods_of(request: Request) -> str:
+    """All methods of a path. The router itself names those of the first endpoint alone."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    found = {
+        method.upper()
+        for template, operations in paths.items()
+        if compile_path(template)[0].match(request.url.path)
+        for method in operations
+    }
+    return ", ".join(sorted(found))
 
 
 def _body_model(request: Request) -> type[BaseModel] | None:
