@@ -10,8 +10,13 @@ from pathlib import Path
 import httpx
 import jwt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from syncline.emulator.http import MAXIMUM_BODY_SIZE
+from syncline.emulator.administration import AdministrationApi
+from syncline.emulator.descriptions import SubscriptionDescription, TopicDescription
+from syncline.emulator.http import MAXIMUM_BODY_SIZE, HttpRequest
+from syncline.emulator.namespace import Namespace
 from syncline.emulator.tokens import JsonWebTokenVerifier, create_sas_token
 from tests.emulator.administration_server import READER, ROOT, AdministrationServer, serve_administration
 
@@ -256,6 +261,54 @@ def test_what_is_not_http_ends_that_connection_alone(server: AdministrationServe
     assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 431"))
     assert b"<Detail>" in answer
     assert httpx.get(f"{server.plain_address}/$emulator/health").status_code == 200
+
+
+def test_requests_of_unusual_forms_are_answered(server: AdministrationServer) -> None:
+    head = exchange(server, b"HEAD /$emulator/health HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 401")
+    assert head.endswith(b"\r\n\r\n")
+    get = b"GET /$emulator/health HTTP/1.1\r\nHost: a\r\n\r\n"
+    assert exchange(server, get * 3).count(b"HTTP/1.1 200") == 3
+    assert exchange(server, b"GET /$emulator/health HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+    chunked = b"PUT /q HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    assert exchange(server, chunked).startswith(b"HTTP/1.1 401")
+    assert exchange(server, chunked[:-7] + b"x\r\n").startswith(b"HTTP/1.1 400")
+
+
+def test_a_client_that_sends_on_still_reads_its_refusal(server: AdministrationServer) -> None:
+    body = b"x" * (8 * MAXIMUM_BODY_SIZE)
+    head = f"PUT /q HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    assert exchange(server, head + body).startswith(b"HTTP/1.1 413")
+
+
+@given(
+    method=st.sampled_from(["GET", "PUT", "DELETE", "POST"]),
+    target=st.one_of(
+        st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E)),
+        st.lists(
+            st.sampled_from(
+                ["t", "subscriptions", "s", "rules", "$Default", "$Resources", "topics", "%2F", "?$skip=9"]
+            ),
+        ).map("/".join),
+    ),
+    body=st.one_of(
+        st.binary(),
+        st.tuples(
+            st.sampled_from(["Queue", "Topic", "Subscription", "Rule"]),
+            st.sampled_from(["Filter", "Action", "Name", "LockDuration", "AuthorizationRules", "Status", "ForwardTo"]),
+            st.text(st.characters(min_codepoint=0x20, exclude_characters="<&", exclude_categories=["Cs"])),
+        ).map(lambda parts: description(parts[0], f"<{parts[1]}>{parts[2]}</{parts[1]}>").encode()),
+    ),
+    headers=st.sampled_from([{}, {"if-match": "*"}, {"host": "[::1"}]),
+)
+def test_every_request_has_an_answer(method: str, target: str, body: bytes, headers: dict[str, str]) -> None:
+    namespace = Namespace("fuzzed", [ROOT])
+    namespace.create_topic(TopicDescription("t"))
+    namespace.create_subscription(SubscriptionDescription("t", "s"))
+    token = jwt.encode({"iss": ISSUER, "aud": AUDIENCE, "exp": 2**33}, SECRET, algorithm="HS256")
+    api = AdministrationApi(namespace, json_web_tokens=JsonWebTokenVerifier(ISSUER, AUDIENCE, SECRET))
+    request = HttpRequest(method, f"/{target}", {"authorization": f"Bearer {token}", **headers}, body)
+    assert api.handle(request).status in (200, 201, 400, 401, 404, 405, 409)
 
 
 def test_a_client_may_leave_in_the_middle_of_a_request(server: AdministrationServer) -> None:

@@ -17,6 +17,7 @@ IDLE_TIMEOUT = 120.0
 """How long a connection may wait for its client, in seconds."""
 
 _READ_SIZE = 65536
+_LINGER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ async def serve_http(
                 break
     except _TooLargeError:
         await connection.respond_last(fail(413, f"The body is larger than {MAXIMUM_BODY_SIZE} bytes."))
+        await connection.discard()
     except h11.RemoteProtocolError as error:
         await connection.respond_last(fail(error.error_status_hint, f"The request is not HTTP/1.1: {error}."))
     except (TimeoutError, ConnectionError):
@@ -101,6 +103,7 @@ class _Connection:
         self._reader = reader
         self._writer = writer
         self._protocol = h11.Connection(h11.SERVER)
+        self._body_is_unwanted = False
         if initial:
             self._protocol.receive_data(initial)
 
@@ -112,6 +115,7 @@ class _Connection:
             match event := await self._next_event():
                 case h11.Request():
                     head = event
+                    self._body_is_unwanted = event.method == b"HEAD"
                     if self._protocol.they_are_waiting_for_100_continue:
                         await self._send(h11.InformationalResponse(status_code=100, headers=[]))
                 case h11.Data():
@@ -140,7 +144,7 @@ class _Connection:
         if response.content_type is not None:
             headers["Content-Type"] = response.content_type
         await self._send(h11.Response(status_code=response.status, headers=list(headers.items())))
-        if response.body:
+        if response.body and not self._body_is_unwanted:
             await self._send(h11.Data(data=response.body))
         await self._send(h11.EndOfMessage())
 
@@ -154,6 +158,15 @@ class _Connection:
             )
         except (TimeoutError, ConnectionError):
             logger.debug("an administration client went away before its error was sent")
+
+    async def discard(self) -> None:
+        """Read on for a moment: closing with bytes unread would take the answer from the client."""
+        try:
+            async with asyncio.timeout(_LINGER):
+                while await self._reader.read(_READ_SIZE):
+                    pass
+        except (TimeoutError, ConnectionError):
+            logger.debug("an administration client did not stop sending after its answer")
 
     def start_next_cycle(self) -> bool:
         """Make ready for another request; false when the connection must end."""
