@@ -3,6 +3,8 @@
 `config` of the connection is a script: `batches` (of ten rows each), `pause` (seconds before each), `then`
 (`succeed`, `fail`, `misconfigured`, `throttle`, `break`, `crash`, `hang`), and `trace`, a file that gets a line for
 each thing that happens, with the process that did it.
+
+What takes long to import (the SDK, DuckDB, dlt) is replaced, so that a worker starts in half a second.
 """
 
 import os
@@ -10,55 +12,78 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from syncline.sync.run import Progress, SyncJob, SyncOutcome
-
 from syncline.connectors.errors import SourceConfigurationError, SourceThrottled, SourceUnavailable
-from syncline.engine import worker, worker_process
 from syncline.settings import Settings
-from syncline.store.models import Connection
-from syncline.store.sealing import Sealer
+from syncline.store.database import Database
+from syncline.store.models import Connection, Cursor
 
 ROWS = 10
+
+
+@dataclass
+class Progress:
+    rows: int
+    bytes: int
+    batches: int
+    rejected: int
+    stream: str
+
+
+class Checkpoints:
+    def __init__(self, database: Database, connection_id: str) -> None:
+        self.database = database
+        self.connection_id = connection_id
+
+    def done(self) -> int:
+        with self.database.sync_session(read_only=True) as session:
+            cursor = session.get(Cursor, (self.connection_id, "stream"))
+            return 0 if cursor is None else int(cursor.position["batches"])
+
+    def save(self, done: int) -> None:
+        with self.database.sync_session() as session:
+            session.merge(Cursor(connection_id=self.connection_id, stream="stream", position={"batches": done}))
 
 
 class Script:
     """What the config says."""
 
     def __init__(self, config: dict[str, Any]) -> None:
-        self.batches = config.get("batches", 1)
-        self.pause = config.get("pause", 0.0)
-        self.then = config.get("then", "succeed")
-        self.trace = config.get("trace")
+        self.batches: int = config.get("batches", 1)
+        self.pause: float = config.get("pause", 0.0)
+        self.then: str = config.get("then", "succeed")
+        self.trace: str = config["trace"]
 
     def note(self, event: str) -> None:
-        if self.trace is not None:
-            with Path(self.trace).open("a") as file:
-                file.write(f"{event} {os.getpid()}\n")
+        with Path(self.trace).open("a") as file:
+            file.write(f"{event} {os.getpid()}\n")
 
 
-def script_of(connection: Connection, _sealer: Sealer, _settings: Settings) -> Any:
+def script_of(connection: Connection, _sealer: object, _settings: Settings) -> Script:
     return Script(connection.config)
 
 
-def run_script(job: SyncJob, checkpoints: Any, *, on_progress: Callable[[Progress], None], stop: Event) -> SyncOutcome:
-    script: Any = job.context
-    done = checkpoints.positions().get("stream", {"batches": 0})["batches"]
+def run_script(
+    job: SimpleNamespace, checkpoints: Checkpoints, *, on_progress: Callable[[Progress], None], stop: Event
+) -> SimpleNamespace:
+    script: Script = job.context
+    done, written = checkpoints.done(), 0
     script.note(f"begin {done}")
-    written = 0
     while done < script.batches and not stop.is_set():
         time.sleep(script.pause)
         done, written = done + 1, written + 1
         script.note(f"batch {done}")
-        checkpoints.save("stream", {"batches": done})
-        on_progress(Progress(rows=written * ROWS, bytes=written * 100, batches=written, rejected=0, stream="stream"))
+        checkpoints.save(done)
+        on_progress(Progress(written * ROWS, written * 100, written, 0, "stream"))
     if not stop.is_set():
         _end(script.then)
     script.note("end")
-    return SyncOutcome(rows=written * ROWS, bytes=written * 100, batches=written, rejected=0, streams={}, warnings=())
+    return SimpleNamespace(warnings=())
 
 
 def _end(then: str) -> None:
@@ -77,7 +102,24 @@ def _end(then: str) -> None:
             time.sleep(600)
 
 
+def _replace(name: str, **contents: Any) -> None:
+    module = ModuleType(name)
+    module.__dict__.update(contents)
+    sys.modules[name] = module
+
+
 if __name__ == "__main__":
-    worker.source_context = script_of
-    worker.run_sync = run_script
-    sys.exit(worker_process.main())
+    warehouse = SimpleNamespace(declaration=SimpleNamespace(config=SimpleNamespace(restore=lambda *_: None)))
+    _replace("syncline.connectors.base", ReadLimits=SimpleNamespace)
+    _replace(
+        "syncline.engine.context",
+        source_context=script_of,
+        open_secrets=lambda *_: {},
+        working_directory=lambda *_: None,
+    )
+    _replace("syncline.sync.checkpoints", StoreCheckpoints=Checkpoints)
+    _replace("syncline.sync.run", Progress=Progress, SyncJob=SimpleNamespace, SyncOutcome=object, run_sync=run_script)
+    _replace("syncline.warehouses.registry", warehouse_for=lambda _: warehouse)
+    from syncline.engine import worker_process
+
+    worker_process.main()

@@ -3,11 +3,18 @@
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    WithJsonSchema,
+    model_serializer,
+)
 
 from syncline.api.models import RequestModel, ResponseModel, Timestamp
+from syncline.engine.schedule import SYNC_FREQUENCIES
 
-SyncFrequency = Literal[1, 5, 15, 30, 60, 120, 180, 360, 480, 720, 1440]
 ScheduleType = Literal["auto", "manual"]
 DataDelaySensitivity = Literal["LOW", "NORMAL", "HIGH", "CUSTOM"]
 NetworkingMethod = Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"]
@@ -38,6 +45,17 @@ def _redirect_uri(text: str) -> str:
     return text
 
 
+def _sync_frequency(minutes: int) -> int:
+    if minutes not in SYNC_FREQUENCIES:
+        raise ValueError(f"must be one of {', '.join(map(str, SYNC_FREQUENCIES))} (minutes)")
+    return minutes
+
+
+SyncFrequency = Annotated[  # not a Literal, to which true is 1
+    int,
+    AfterValidator(_sync_frequency),
+    WithJsonSchema({"type": "integer", "enum": list(SYNC_FREQUENCIES)}),
+]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import structlog
 
 from syncline.engine.messages import Job, Stop, encode
-from syncline.engine.runs import Ending, finish_run, interrupt_run
+from syncline.engine.runs import SERVER_STOPPED, Ending, finish_run, interrupt_run
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.models import RunState
@@ -28,8 +28,6 @@ MOST_SPARE_WORKERS = 2
 
 PRESTART_DELAY = 0.5
 """Seconds after the start, so that a server that only answers a few requests does not pay for workers."""
-
-SPARE_EXIT_SECONDS = 2.0
 
 _PASSED_ON = re.compile(
     r"(HOME|USER|LOGNAME|PATH|LANG|LANGUAGE|LC_.*|TZ|TMPDIR|NO_COLOR|VIRTUAL_ENV|PYTHONPATH|LD_LIBRARY_PATH|"
@@ -53,14 +51,9 @@ class _Worker:
             self.process.stdin.write(encode(message))
 
     async def dismiss(self) -> None:
-        """End a worker that has no job: closing its input is enough."""
-        assert self.process.stdin is not None  # noqa: S101 - it was started with a pipe
-        self.process.stdin.close()
-        try:
-            await asyncio.wait_for(self.process.wait(), SPARE_EXIT_SECONDS)
-        except TimeoutError:
-            self.kill()
-            await self.process.wait()
+        """End a worker that has no job, and so nothing to lose."""
+        self.kill()
+        await self.process.wait()
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -182,8 +175,7 @@ class LocalExecutor:
         """End a run in the store whose worker has not done so itself."""
         async with self._database.session() as session:
             if ending.state is RunState.INTERRUPTED:
-                reason = "The server was stopped while this sync ran. It goes on when the server starts again."
-                await session.run_sync(lambda store: interrupt_run(store, job.run_id, reason))
+                await session.run_sync(lambda store: interrupt_run(store, job.run_id, SERVER_STOPPED))
                 return
             settled = await session.run_sync(lambda store: finish_run(store, job.run_id, ending))
         if settled and ending.state is RunState.FAILED:

@@ -22,6 +22,9 @@ SYNC_FAILED = "sync_failed"
 """Code of the task that stands on a connection while its latest sync has failed."""
 SETUP_BROKEN = "setup_broken"
 """The same, when the sync failed because of how the connection or its destination is set up."""
+SERVER_STOPPED = "The server was stopped while this sync ran. It goes on when the server starts again."
+SERVER_KILLED = "The process that ran this sync was killed. Another sync goes on at the last checkpoint."
+
 REJECTED_MESSAGES = "rejected_messages"
 """Code of the warning about messages that could not be decoded."""
 

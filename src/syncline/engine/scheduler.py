@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from syncline.engine.executor import Executor
 from syncline.engine.locks import ConnectionLock
-from syncline.engine.runs import active_runs, interrupt_run, queue_run, schedule_of
+from syncline.engine.runs import SERVER_KILLED, active_runs, interrupt_run, queue_run, schedule_of
 from syncline.engine.schedule import next_sync_at
 from syncline.settings import Settings
 from syncline.store.database import Database
@@ -20,8 +20,6 @@ MOST_DUE = 100
 
 MOST_ERROR_PAUSE = 60.0
 """Seconds between two looks at most, while looking fails."""
-
-LEFT_BEHIND = "The process that ran this sync was killed. Another sync goes on at the last checkpoint."
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +92,7 @@ class Scheduler:
             return
         try:
             async with self._database.session() as session:
-                following = await session.run_sync(lambda store: interrupt_run(store, run.id, LEFT_BEHIND))
+                following = await session.run_sync(lambda store: interrupt_run(store, run.id, SERVER_KILLED))
         finally:
             lock.release()
         if following is not None:

@@ -12,7 +12,16 @@ from syncline.connectors.base import ReadLimits
 from syncline.connectors.errors import SourceConfigurationError, SourceError, SourceThrottled
 from syncline.engine.context import open_secrets, source_context, working_directory
 from syncline.engine.locks import ConnectionLock
-from syncline.engine.runs import Advice, Ending, finish_run, queue_run, record_progress, start_run
+from syncline.engine.runs import (
+    SERVER_STOPPED,
+    Advice,
+    Ending,
+    finish_run,
+    interrupt_run,
+    queue_run,
+    record_progress,
+    start_run,
+)
 from syncline.engine.stopping import StopRequest
 from syncline.logs import bind
 from syncline.settings import Settings
@@ -138,7 +147,10 @@ def _execute(
 
 def _record(database: Database, run_id: str, ending: Ending) -> Ending:
     with database.sync_session() as session:
-        finish_run(session, run_id, ending)
+        if ending.state is RunState.INTERRUPTED:
+            interrupt_run(session, run_id, SERVER_STOPPED)
+        else:
+            finish_run(session, run_id, ending)
     return ending
 
 
