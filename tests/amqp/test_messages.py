@@ -163,7 +163,7 @@ def test_a_message_of_the_specification_by_hand() -> None:
         ("00537940", "not a section"),
         ("005375a0ff", "passes the end"),
         ("005374a10161", "where a map belongs"),
-        ("ff", "described value"),
+        ("ff5370", "described value"),
     ],
 )
 def test_malformed_messages_say_what_is_wrong(encoded: str, words: str) -> None:

@@ -130,14 +130,15 @@ def _decode_fields(table: Table, buffer: Buffer, offset: int) -> tuple[Any, int]
     if count > len(table.attributes):
         raise DecodeError(f"{table.name}: {count} fields, it has only {len(table.attributes)}")
     values = list(table.defaults)
-    for index in range(count):
-        if buffer[offset] == 0x40:
-            offset += 1
-            continue
-        try:
-            values[index], offset = table.decoders[index](buffer, offset)
-        except DecodeError as error:
-            raise DecodeError(f"{table.name}.{table.attributes[index]}: {error}", error.condition) from error
+    index = 0
+    try:
+        for index, decoder in enumerate(table.decoders[:count]):
+            if buffer[offset] == 0x40:
+                offset += 1
+            else:
+                values[index], offset = decoder(buffer, offset)
+    except DecodeError as error:
+        raise DecodeError(f"{table.name}.{table.attributes[index]}: {error}", error.condition) from error
     if offset != end:
         raise DecodeError(f"{table.name}: its fields end at byte {offset}, its size says byte {end}")
     for index in table.mandatory:

@@ -195,8 +195,12 @@ def _uuid(buffer: Buffer, offset: int, depth: int) -> tuple[UUID, int]:
 
 
 def _binary8(buffer: Buffer, offset: int, depth: int) -> tuple[bytes, int]:
-    stop = offset + 1 + buffer[offset]
-    return slice_exactly(buffer, offset + 1, stop), stop
+    start = offset + 1
+    stop = start + buffer[offset]
+    data = bytes(buffer[start:stop])
+    if len(data) != stop - start:
+        raise DecodeError(f"a value of {stop - start} bytes at byte {start} passes the end at {len(buffer)}")
+    return data, stop
 
 
 def _binary32(buffer: Buffer, offset: int, depth: int) -> tuple[bytes, int]:
@@ -205,8 +209,12 @@ def _binary32(buffer: Buffer, offset: int, depth: int) -> tuple[bytes, int]:
 
 
 def _string8(buffer: Buffer, offset: int, depth: int) -> tuple[str, int]:
-    stop = offset + 1 + buffer[offset]
-    return slice_exactly(buffer, offset + 1, stop).decode(), stop
+    start = offset + 1
+    stop = start + buffer[offset]
+    data = bytes(buffer[start:stop])
+    if len(data) != stop - start:
+        raise DecodeError(f"a value of {stop - start} bytes at byte {start} passes the end at {len(buffer)}")
+    return data.decode(), stop
 
 
 def _string32(buffer: Buffer, offset: int, depth: int) -> tuple[str, int]:
@@ -215,8 +223,12 @@ def _string32(buffer: Buffer, offset: int, depth: int) -> tuple[str, int]:
 
 
 def _symbol8(buffer: Buffer, offset: int, depth: int) -> tuple[Symbol, int]:
-    stop = offset + 1 + buffer[offset]
-    return Symbol(slice_exactly(buffer, offset + 1, stop).decode("ascii")), stop
+    start = offset + 1
+    stop = start + buffer[offset]
+    data = bytes(buffer[start:stop])
+    if len(data) != stop - start:
+        raise DecodeError(f"a value of {stop - start} bytes at byte {start} passes the end at {len(buffer)}")
+    return Symbol(data.decode("ascii")), stop
 
 
 def _symbol32(buffer: Buffer, offset: int, depth: int) -> tuple[Symbol, int]:
@@ -342,43 +354,46 @@ DECODERS: Final[list[Decoder]] = [
 """The decoding function of each constructor byte."""
 
 
+def _width(constructor: int) -> int:
+    """Bytes of data after a constructor, from its upper half (section 1.2); -1 and -4: a size of that many bytes."""
+    category = constructor >> 4
+    if category in (0xA, 0xC, 0xE):
+        return -1
+    if category in (0xB, 0xD, 0xF):
+        return -4
+    return {0x4: 0, 0x5: 1, 0x6: 2, 0x7: 4, 0x8: 8, 0x9: 16}.get(category, _UNKNOWN_WIDTH)
+
+
+_UNKNOWN_WIDTH: Final = -9
+_WIDTHS: Final = tuple(_width(constructor) for constructor in range(256))
+
+
 def skip_value(buffer: Buffer, offset: int) -> int:
-    """The offset after the value at `offset`, without decoding it: the constructor's upper half tells the width.
+    """The offset after the value at `offset`, without decoding it: the constructor tells the width.
 
     Raises DecodeError when the value is truncated or has a constructor of no known width.
     """
+    start = offset
     try:
-        end = _skip(buffer, offset)
-    except MALFORMED as error:
-        raise DecodeError(f"malformed AMQP value at byte {offset}: {error}") from error
-    if end > len(buffer):
-        raise DecodeError(f"a value at byte {offset} passes the end at byte {len(buffer)}")
-    return end
-
-
-def _skip(buffer: Buffer, offset: int) -> int:
-    for _ in range(MAXIMUM_DEPTH):
         constructor = buffer[offset]
-        if constructor:
-            break
-        descriptor = buffer[offset + 1]
-        if descriptor == 0:
-            raise DecodeError(f"the descriptor at byte {offset + 1} is itself described")
-        offset = _skip_plain(buffer, offset + 1, descriptor)
-    return _skip_plain(buffer, offset, buffer[offset])
-
-
-# Upper half of a constructor -> bytes of data (part 1, section 1.2).
-_WIDTHS: Final = {0x4: 0, 0x5: 1, 0x6: 2, 0x7: 4, 0x8: 8, 0x9: 16}
-
-
-def _skip_plain(buffer: Buffer, offset: int, constructor: int) -> int:
-    category = constructor >> 4
-    if category in (0xA, 0xC, 0xE):
-        return offset + 2 + buffer[offset + 1]
-    if category in (0xB, 0xD, 0xF):
-        return offset + 5 + int(UNSIGNED_32(buffer, offset + 1)[0])
-    width = _WIDTHS.get(category)
-    if width is None:
-        raise DecodeError(f"0x{constructor:02x} at byte {offset} is not the constructor of any AMQP type")
-    return offset + 1 + width
+        for _ in range(MAXIMUM_DEPTH):
+            if constructor:
+                break
+            if buffer[offset + 1] == 0:
+                raise DecodeError(f"the descriptor at byte {offset + 1} is itself described")
+            offset = skip_value(buffer, offset + 1)
+            constructor = buffer[offset]
+        width = _WIDTHS[constructor]
+        if width == -1:
+            end = offset + 2 + buffer[offset + 1]
+        elif width == -4:
+            end = offset + 5 + UNSIGNED_32(buffer, offset + 1)[0]
+        elif width >= 0:
+            end = offset + 1 + width
+        else:
+            raise DecodeError(f"0x{constructor:02x} at byte {offset} is not the constructor of any AMQP type")
+    except MALFORMED as error:
+        raise DecodeError(f"malformed AMQP value at byte {start}: {error}") from error
+    if end > len(buffer):
+        raise DecodeError(f"a value at byte {start} passes the end at byte {len(buffer)}")
+    return end

@@ -78,6 +78,15 @@ class Properties:
     reply_to_group_id: str | None = optional("string")
 
 
+def _long_descriptor(buffer: Buffer, offset: int) -> tuple[int, int]:
+    """The code of a section whose descriptor is a symbol or an unusually wide ulong."""
+    descriptor, value_start = decode_descriptor(buffer, offset)
+    code = descriptor if isinstance(descriptor, int) else _NAMES.get(str(descriptor), 0)
+    if not 0x70 <= code <= 0x78:
+        raise DecodeError(f"{descriptor!r} at byte {offset} is not a section of a message")
+    return code, value_start
+
+
 def walk_sections(buffer: Buffer) -> list[tuple[int, int, int, int]]:
     """Find the sections: (code, start with descriptor, start of the value, end) of each, in order.
 
@@ -88,10 +97,9 @@ def walk_sections(buffer: Buffer) -> list[tuple[int, int, int, int]]:
     try:
         while offset < size:
             start = offset
-            descriptor, value_start = decode_descriptor(buffer, offset)
-            code = descriptor if isinstance(descriptor, int) else _NAMES.get(str(descriptor), 0)
-            if not 0x70 <= code <= 0x78:
-                raise DecodeError(f"{descriptor!r} at byte {start} is not a section of a message")
+            code, value_start = buffer[offset + 2], offset + 3
+            if buffer[offset] or buffer[offset + 1] != 0x53 or not 0x70 <= code <= 0x78:
+                code, value_start = _long_descriptor(buffer, offset)
             if (
                 code < last
                 or (code == last and code not in _REPEATABLE)
