@@ -4,7 +4,6 @@ Bytes of the peer go into `receive_data`, which reports events; `data_to_send` g
 Every `now` is in seconds of one monotonic clock.
 """
 
-from enum import Enum, auto
 from typing import Any, Final, Self
 
 from syncline.amqp.composites import decode_composite
@@ -15,22 +14,19 @@ from syncline.amqp.events import (
     ConnectionClosed,
     ConnectionOpened,
     Event,
-    SaslAuthenticated,
     SessionBegun,
 )
 from syncline.amqp.frames import (
     AMQP_FRAME,
-    AMQP_HEADER,
     EMPTY_FRAME,
     MINIMUM_MAX_FRAME_SIZE,
-    SASL_FRAME,
-    SASL_HEADER,
     Frame,
     FrameDecoder,
     encode_frame,
 )
+from syncline.amqp.handshake import Handshake
 from syncline.amqp.performatives import Begin, Close, End, Open
-from syncline.amqp.sasl import ClientNegotiation, Negotiation, SaslClient, SaslServer, ServerNegotiation
+from syncline.amqp.sasl import SaslClient, SaslServer
 from syncline.amqp.session import Session
 from syncline.amqp.timers import Due, Timers
 
@@ -38,16 +34,6 @@ MINIMUM_IDLE_TIMEOUT: Final = 0.05
 """Seconds: a peer that asks for more frequent heartbeats is refused."""
 
 _LONGEST_DESCRIPTION: Final = 200
-
-
-class _Phase(Enum):
-    """What the peer's next bytes are."""
-
-    HEADER = auto()
-    SASL = auto()
-    HEADER_AFTER_SASL = auto()
-    FRAMES = auto()
-    CLOSED = auto()
 
 
 class Connection:
@@ -95,15 +81,11 @@ class Connection:
             "outgoing_window": outgoing_window,
             "handle_max": handle_max,
         }
-        self._require_sasl = require_sasl
-        self._negotiation: Negotiation | None = None
-        if isinstance(sasl, SaslServer):
-            self._negotiation = ServerNegotiation(sasl)
-        elif sasl is not None:
-            self._negotiation = ClientNegotiation(sasl, hostname)
-        self._phase = _Phase.HEADER
+        self._handshake = Handshake(is_server=is_server, sasl=sasl, require_sasl=require_sasl, hostname=hostname)
         self._decoder = FrameDecoder(max_frame_size)
         self._output: list[bytes] = []
+        self.closed = False
+        """Whether the connection is over: send what is queued and drop the transport."""
         self._held: list[bytes] | None = []
         self._events: list[Event] = []
         self._by_channel: dict[int, Session] = {}
@@ -142,11 +124,6 @@ class Connection:
         return self._open_sent and self.remote_open is not None and not self.closed and self._local_close is None
 
     @property
-    def closed(self) -> bool:
-        """Whether the connection is over: send what is queued and drop the transport."""
-        return self._phase is _Phase.CLOSED
-
-    @property
     def sessions(self) -> tuple[Session, ...]:
         """The sessions that have not ended."""
         return tuple(session for session in self._by_channel.values() if not session.ended)
@@ -157,11 +134,8 @@ class Connection:
         """Start the connection of a client. Sessions and links may be begun right after, before any answer."""
         if self.is_server or self._open_sent:
             raise LocalProtocolError("open is for clients, once; a server answers the client's open by itself")
-        if self._negotiation is not None:
-            self._output.append(SASL_HEADER)
-        else:
-            self._output.append(AMQP_HEADER)
-            self._release_held()
+        self._handshake.start()
+        self._take_handshake_output()
         self._send_open()
 
     def begin(self, *, next_outgoing_id: int = 0) -> Session:
@@ -178,7 +152,7 @@ class Connection:
         """Close; the peer has five seconds to answer. Does nothing when closed."""
         if self.closed or self._local_close is not None:
             return
-        if self._phase is not _Phase.FRAMES:
+        if not self._handshake.complete:
             self._finish(error, by_peer=False)
             return
         if not self._open_sent:
@@ -267,63 +241,31 @@ class Connection:
     # What the peer says.
 
     def _advance(self) -> bool:
-        if self._phase in (_Phase.HEADER, _Phase.HEADER_AFTER_SASL):
-            header = self._decoder.next_header()
-            if header is None:
-                return False
-            self._on_header(header)
-            return True
+        if not self._handshake.complete:
+            return self._advance_handshake()
         frame = self._decoder.next_frame()
         if frame is None:
             return False
-        if self._phase is _Phase.SASL:
-            self._on_sasl_frame(frame)
-        else:
-            self._on_frame(frame)
+        self._on_frame(frame)
         return True
 
-    def _on_header(self, header: bytes) -> None:
-        sasl_possible = self._negotiation is not None and self._phase is _Phase.HEADER
-        if header == SASL_HEADER and sasl_possible and self._negotiation is not None:
-            if self.is_server:
-                self._output.append(SASL_HEADER)
-            self._send_sasl(self._negotiation.start())
-            self._phase = _Phase.SASL
-            return
-        plain_allowed = not self._require_sasl and (self.is_server or self._negotiation is None)
-        if header == AMQP_HEADER and (self._phase is _Phase.HEADER_AFTER_SASL or plain_allowed):
-            if self.is_server:
-                self._output.append(AMQP_HEADER)
-            self._phase = _Phase.FRAMES
-            if self.is_server:
-                self._release_held()
-            return
-        if self.is_server:
-            self._output.append(SASL_HEADER if self._require_sasl and sasl_possible else AMQP_HEADER)
-        self._finish(Error(ErrorCondition.NOT_IMPLEMENTED, f"the peer's protocol header is {header!r}"), by_peer=False)
+    def _advance_handshake(self) -> bool:
+        handshake = self._handshake
+        advanced = handshake.advance(self._decoder)
+        self._take_handshake_output()
+        if handshake.authenticated is not None and self.sasl_mechanism is None:
+            self.sasl_mechanism = handshake.authenticated.mechanism
+            self.report(handshake.authenticated)
+        if handshake.error is not None:
+            self._finish(handshake.error, by_peer=not self.is_server)
+        return advanced
 
-    def _on_sasl_frame(self, frame: Frame) -> None:
-        negotiation = self._negotiation
-        if negotiation is None or frame.frame_type != SASL_FRAME:
-            raise ConnectionFault(ErrorCondition.FRAMING_ERROR, f"a frame of type {frame.frame_type} during SASL")
-        performative, end = decode_composite(frame.body)
-        if end != len(frame.body):
-            raise DecodeError("bytes after the performative of a SASL frame")
-        self._send_sasl(negotiation.receive(performative))
-        if negotiation.succeeded is None:
-            return
-        self.sasl_mechanism = negotiation.mechanism
-        if not negotiation.succeeded:
-            self._finish(
-                Error(ErrorCondition.UNAUTHORIZED_ACCESS, f"SASL {negotiation.mechanism} was not accepted"),
-                by_peer=not self.is_server,
-            )
-            return
-        self.report(SaslAuthenticated(negotiation.mechanism or "", negotiation.response))
-        self._phase = _Phase.HEADER_AFTER_SASL
-        if not self.is_server:
-            self._output.append(AMQP_HEADER)
-            self._release_held()
+    def _take_handshake_output(self) -> None:
+        self._output.extend(self._handshake.output)
+        self._handshake.output.clear()
+        if self._handshake.may_send_frames and self._held is not None:
+            self._output.extend(self._held)
+            self._held = None
 
     def _on_frame(self, frame: Frame) -> None:
         if frame.frame_type != AMQP_FRAME:
@@ -433,16 +375,9 @@ class Connection:
         self._open_sent = True
         self.send_frame(0, self._local_open)
 
-    def _send_sasl(self, performatives: list[object]) -> None:
-        self._output.extend(encode_frame(0, each, frame_type=SASL_FRAME) for each in performatives)
-
-    def _release_held(self) -> None:
-        self._output.extend(self._held or ())
-        self._held = None
-
     def _fail(self, error: Error) -> None:
         """End the connection for what the peer did, or did not do in time: no answer to the close is awaited."""
-        if self._phase is _Phase.FRAMES:
+        if self._handshake.complete:
             self.close(error)
         self._finish(error, by_peer=False)
 
@@ -451,7 +386,7 @@ class Connection:
             return
         for session in tuple(self._by_channel.values()):
             session.finish(error, by_peer=by_peer)
-        self._phase = _Phase.CLOSED
+        self.closed = True
         self._low_windows.clear()
         self.report(ConnectionClosed(error, by_peer))
 
