@@ -15,7 +15,7 @@ from enum import StrEnum
 _LOWER_TO_UPPER = re.compile(r"(?<=[^\W_A-Z])(?=[A-Z])")
 _ACRONYM_TO_WORD = re.compile(r"(?<=[A-Z])(?=[A-Z][a-z])")
 _NOT_IN_A_NAME = re.compile(r"\W")
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f\"';▶]")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\"';▶.%{}?*:|<>/\\]")
 _SUFFIX_LENGTH = 8
 
 

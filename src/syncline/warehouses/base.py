@@ -1,0 +1,78 @@
+"""What a warehouse is: a kind of destination that tables are loaded into."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from syncline.declarations import Configuration, ServiceDeclaration
+from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
+from syncline.warehouses.naming import Naming
+
+__all__ = ["LoadResult", "Loader", "Warehouse", "WarehouseError", "WarehouseTestResult", "WarehouseUnavailable"]
+
+
+@dataclass(frozen=True, slots=True)
+class WarehouseTestResult:
+    """The outcome of one setup test of a destination. A failure's message says what to change."""
+
+    title: str
+    status: Literal["PASSED", "FAILED", "SKIPPED"]
+    message: str
+    details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What one load did."""
+
+    table: str
+    """The table's name in the destination."""
+    rows: int
+    """Rows of the batch, all of them in the destination now (or there already in a newer form)."""
+    new_columns: tuple[str, ...] = ()
+    widened_columns: tuple[str, ...] = ()
+
+
+class Loader(ABC):
+    """Loads batches into the tables of one schema. Safe to share between threads; loads run one after the other."""
+
+    @abstractmethod
+    def load(
+        self, source_name: str, table: pa.Table, *, key: Sequence[str] = ("message_id",), sequence: str = "sequence_num"
+    ) -> LoadResult:
+        """Merge a batch into the table of `source_name`, which is made when it is missing.
+
+        When this returns, the rows are durable; when it raises, either all or none of them are there. Rows with the
+        same key become one, the highest `sequence` winning, whether they meet in one batch or in two. Column names are
+        the source's; types come from the Arrow fields (see :mod:`syncline.warehouses.types`). A new field becomes a
+        new column, and a column whose values no longer fit is widened in place.
+
+        Raises:
+            WarehouseUnavailable: The destination cannot be reached just now.
+            WarehouseError: It refused the batch.
+        """
+
+
+class Warehouse(ABC):
+    """A kind of destination."""
+
+    declaration: ServiceDeclaration
+
+    @abstractmethod
+    def check(self, config: Configuration) -> list[WarehouseTestResult]:
+        """Test a destination: connect, make a schema, write, and clean up. Blocking, bounded, never raises."""
+
+    @abstractmethod
+    def open(
+        self,
+        config: Configuration,
+        schema: str,
+        working_directory: Path,
+        naming: Naming = Naming.FIVETRAN_NAMING,
+    ) -> AbstractContextManager[Loader]:
+        """A loader into one schema. `working_directory` is emptied, and removed in the end."""

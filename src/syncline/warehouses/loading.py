@@ -1,0 +1,237 @@
+"""Loading that is the same for every SQL warehouse.
+
+The destination is the truth: before each load its table is looked at, missing tables and columns are made and columns
+that became too narrow are widened, all by us and with our types. dlt then finds a table that fits, and merges.
+"""
+
+import shutil
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from dlt.common.destination import Destination
+from dlt.common.schema.typing import TColumnSchema
+
+from syncline.warehouses import dlt_runtime, types
+from syncline.warehouses.base import Loader, LoadResult
+from syncline.warehouses.errors import WarehouseError
+from syncline.warehouses.naming import Naming, assign
+from syncline.warehouses.types import ColumnType, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingColumn:
+    """A column that stands in the destination."""
+
+    name: str
+    column_type: ColumnType | None
+    """None for a type that no load of ours makes."""
+    sql_type: str
+    source_name: str | None
+    """The source's name for it, where that was written down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a batch goes into its table."""
+
+    table_name: str
+    is_new: bool
+    names: dict[str, str]
+    """The destination's name of each of the batch's columns."""
+    column_types: dict[str, ColumnType]
+    """The type of each of the batch's columns in the destination, by its name there."""
+    added: dict[str, ColumnType]
+    widened: dict[str, tuple[ColumnType, ColumnType]]
+    """From and to."""
+
+
+class Connection(ABC):
+    """An open connection to a SQL warehouse, working on one schema."""
+
+    longest_name: int
+    """Most bytes of an identifier."""
+
+    @abstractmethod
+    def prepare_schema(self) -> None:
+        """Make the schema when it is missing, and remove what an earlier load left half done."""
+
+    @abstractmethod
+    def tables(self) -> dict[str, str]:
+        """The tables of the schema: the source's name (where it was written down, else their own) to the name."""
+
+    @abstractmethod
+    def columns(self, table_name: str) -> dict[str, ExistingColumn]:
+        """The columns of a table by name, in order; none when there is no such table."""
+
+    @abstractmethod
+    def change(self, plan: Plan, source_name: str, key: Sequence[str]) -> None:
+        """Make the table or change its columns, all in one transaction."""
+
+    @abstractmethod
+    def highest(self, table_name: str, column: str) -> int | None:
+        """The highest value of a column; None in an empty table."""
+
+    @abstractmethod
+    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], sequence: str) -> list[int]:
+        """Places in `rows` (the key and sequence columns) of those that the table has with a higher sequence."""
+
+    @abstractmethod
+    def storable(self, column: pa.ChunkedArray, column_type: ColumnType) -> pa.ChunkedArray:
+        """The column as this warehouse can store it."""
+
+    @abstractmethod
+    def dlt_destination(self) -> Destination[Any, Any]:
+        """The destination as dlt wants it told."""
+
+    @abstractmethod
+    def clean_up(self) -> None:
+        """Remove what dlt leaves behind: its staging schema and its bookkeeping."""
+
+
+class SqlLoader(Loader):
+    """A loader that opens a connection for each load, so that others can use the destination in between.
+
+    Args:
+        connect: Opens a connection; raises ``WarehouseError``.
+        explain: Makes a ``WarehouseError`` of whatever the warehouse's driver or dlt raised.
+        schema: The destination schema.
+        working_directory: An empty folder for the files of a load.
+        naming: How names of tables and columns are made.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], AbstractContextManager[Connection]],
+        explain: Callable[[BaseException], WarehouseError],
+        schema: str,
+        working_directory: Path,
+        naming: Naming,
+    ) -> None:
+        self._connect = connect
+        self._explain = explain
+        self._schema = schema
+        self._folder = working_directory
+        self._naming = naming
+        self._lock = threading.Lock()
+        self._loads = 0
+        self._highest: dict[str, int] = {}
+
+    def load(
+        self, source_name: str, table: pa.Table, *, key: Sequence[str] = ("message_id",), sequence: str = "sequence_num"
+    ) -> LoadResult:
+        with self._lock, self._errors_explained(), self._connect() as connection:
+            connection.prepare_schema()
+            plan = self._plan(connection, source_name, table)
+            if plan.is_new or plan.added or plan.widened:
+                connection.change(plan, source_name, [plan.names[name] for name in key])
+            shaped = _shape(connection, plan, table)
+            key_names = [plan.names[name] for name in key]
+            current = self._without_outdated(connection, plan, shaped, key_names, plan.names[sequence])
+            if current.num_rows:
+                self._merge(connection, plan, current, key_names, plan.names[sequence])
+            connection.clean_up()
+        return LoadResult(
+            plan.table_name, table.num_rows, tuple(plan.added) if not plan.is_new else (), tuple(plan.widened)
+        )
+
+    def _plan(self, connection: Connection, source_name: str, table: pa.Table) -> Plan:
+        table_name = assign(
+            [source_name], connection.tables(), self._naming, connection.longest_name, taken=dlt_runtime.OWN_TABLES
+        )[source_name]
+        existing = connection.columns(table_name)
+        known = {column.source_name: column.name for column in existing.values() if column.source_name is not None}
+        names = assign(table.column_names, known, self._naming, connection.longest_name, taken=known.values())
+        by_folded_name = {column.name.casefold(): column for column in existing.values()}
+        added: dict[str, ColumnType] = {}
+        widened: dict[str, tuple[ColumnType, ColumnType]] = {}
+        column_types: dict[str, ColumnType] = {}
+        for field in table.schema:
+            incoming = types.from_arrow(field)
+            column = by_folded_name.get(names[field.name].casefold())
+            if column is None:
+                added[names[field.name]] = column_types[names[field.name]] = incoming
+                continue
+            names[field.name] = column.name
+            current = _known_type(column, table_name)
+            target = column_types[column.name] = types.join(current, incoming)
+            if target != current:
+                widened[column.name] = (current, target)
+        names = {field.name: names[field.name] for field in table.schema}
+        return Plan(table_name, not existing, names, column_types, added, widened)
+
+    def _without_outdated(
+        self, connection: Connection, plan: Plan, rows: pa.Table, key: list[str], sequence: str
+    ) -> pa.Table:
+        """The rows that the destination does not have in a newer form.
+
+        A batch that is newer than all of the table, as it is in every sync but a historical one, needs no look.
+        """
+        bounds = pc.min_max(rows.column(sequence)).as_py()
+        if plan.is_new:
+            highest = None
+        elif plan.table_name in self._highest:
+            highest = self._highest[plan.table_name]
+        else:
+            highest = connection.highest(plan.table_name, sequence)
+        if bounds["max"] is not None:
+            self._highest[plan.table_name] = bounds["max"] if highest is None else max(highest, bounds["max"])
+        if highest is None or bounds["min"] is None or bounds["min"] > highest or [sequence] == key:
+            return rows
+        outdated = connection.outdated(plan.table_name, rows.select([*key, sequence]), key, sequence)
+        if not outdated:
+            return rows
+        return rows.take(pa.array(sorted(set(range(rows.num_rows)).difference(outdated)), pa.int64()))
+
+    def _merge(self, connection: Connection, plan: Plan, rows: pa.Table, key: list[str], sequence: str) -> None:
+        columns: dict[str, TColumnSchema] = {
+            name: {"name": name, "data_type": "json"}
+            for name, column_type in plan.column_types.items()
+            if column_type.kind is Kind.JSON
+        }
+        if sequence not in key:
+            columns[sequence] = {"name": sequence, "dedup_sort": "desc"}
+        self._loads += 1
+        folder = self._folder / f"load-{self._loads}"
+        try:
+            dlt_runtime.merge(connection.dlt_destination(), self._schema, plan.table_name, rows, columns, key, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def _errors_explained(self) -> Iterator[None]:
+        try:
+            yield
+        except WarehouseError:
+            raise
+        except Exception as error:
+            raise self._explain(error) from error
+
+
+def _known_type(column: ExistingColumn, table_name: str) -> ColumnType:
+    if column.column_type is None:
+        raise WarehouseError(
+            f"The column {column.name} of table {table_name} has the type {column.sql_type}, which Syncline does not "
+            "load into.",
+            "Change the column to text, or rename it: a new one is then made in its place.",
+        )
+    return column.column_type
+
+
+def _shape(connection: Connection, plan: Plan, table: pa.Table) -> pa.Table:
+    """The batch with the destination's names and types."""
+    fields = []
+    columns = []
+    for field in table.schema:
+        name = plan.names[field.name]
+        target = plan.column_types[name]
+        column = types.convert(table.column(field.name), types.from_arrow(field), target)
+        columns.append(connection.storable(column, target))
+        fields.append(pa.field(name, columns[-1].type))
+    return pa.table(columns, schema=pa.schema(fields))

@@ -1,0 +1,34 @@
+"""The warehouses there are."""
+
+from syncline.declarations import ServiceDeclaration
+from syncline.warehouses.base import Warehouse
+from syncline.warehouses.duckdb import DuckdbWarehouse
+from syncline.warehouses.postgres import PostgresWarehouse
+
+_WAREHOUSES: dict[str, Warehouse] = {
+    warehouse.declaration.service: warehouse for warehouse in (DuckdbWarehouse(), PostgresWarehouse())
+}
+
+
+class UnknownWarehouse(KeyError):  # noqa: N818 - says it all without a suffix
+    """No warehouse has this service name."""
+
+    def __str__(self) -> str:
+        return f"there is no destination service {self.args[0]!r}; there are: {', '.join(sorted(_WAREHOUSES))}"
+
+
+def warehouse_for(service: str) -> Warehouse:
+    """The warehouse of a destination's `service`.
+
+    Raises:
+        UnknownWarehouse: There is none.
+    """
+    try:
+        return _WAREHOUSES[service]
+    except KeyError:
+        raise UnknownWarehouse(service) from None
+
+
+def services() -> list[ServiceDeclaration]:
+    """What each warehouse declares, by service name."""
+    return [_WAREHOUSES[service].declaration for service in sorted(_WAREHOUSES)]
