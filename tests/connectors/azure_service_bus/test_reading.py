@@ -1,12 +1,15 @@
 """Reading a subscription through the official SDK, from the emulator."""
 
 import socket
+import ssl
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import trustme
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.servicebus.amqp import AmqpAnnotatedMessage
 
@@ -15,11 +18,13 @@ from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
 from syncline.connectors.base import (
     ReadLimits,
     SourceConfigurationError,
+    SourceContext,
     SourceThrottled,
     SourceUnavailable,
     Stream,
 )
-from syncline.emulator.descriptions import SubscriptionDescription
+from syncline.connectors.registry import connector_for
+from syncline.emulator.descriptions import SubscriptionDescription, TopicDescription
 from syncline.emulator.emulator import EmulatorThread
 from tests.connectors.azure_service_bus.conftest import (
     SUBSCRIPTION,
@@ -279,6 +284,15 @@ class TestTrouble:
                 emulator.call(lambda namespace: namespace.faults.apply({"fault": "drop_connections"}))
         assert [row["message_id"] for row in rows(seen)] == [f"m{n}" for n in range(30)]
 
+    def test_a_token_that_ends_meanwhile_is_made_anew(self, emulator: EmulatorThread, publish: Publish) -> None:
+        publish(numbered(30))
+        seen = []
+        with opened(without_manage(emulator)) as source:
+            for batch in source.read(ORDERS, None, ReadLimits(rows=10), threading.Event()):
+                seen.append(batch)
+                emulator.call(lambda namespace: namespace.faults.apply({"fault": "expire_token"}))
+        assert [row["message_id"] for row in rows(seen)] == [f"m{n}" for n in range(30)]
+
     def test_what_was_read_before_a_failure_is_handed_over(self, emulator: EmulatorThread, publish: Publish) -> None:
         publish(numbered(300))
         throttle = {"fault": "throttle", "entity": "orders", "seconds": 30}
@@ -339,3 +353,33 @@ class TestTrouble:
         )
         with pytest.raises(SourceConfigurationError, match=words):
             opened(context).__enter__()
+
+
+class TestTls:
+    @pytest.fixture
+    def secure(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorThread]:
+        """An emulator that calls itself bus.example.com, with a certificate of a CA that is trusted for the test."""
+        authority = trustme.CA()
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("bus.example.com").configure_cert(tls)
+        with authority.cert_pem.tempfile() as path, EmulatorThread(tls=tls) as running:
+            monkeypatch.setattr("certifi.where", lambda: path)
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", path)
+            yield running
+
+    def context(self, emulator: EmulatorThread) -> SourceContext:
+        text = emulator.connection_string(tls=True).replace(f"127.0.0.1:{emulator.tls_port}", "bus.example.com")
+        address = f"127.0.0.1:{emulator.tls_port}"
+        return context_for(text, asb_ip=address, has_manage_permissions=True, subscriber_name=SUBSCRIPTION)
+
+    async def test_a_namespace_is_reached_at_another_address_under_its_own_name(self, secure: EmulatorThread) -> None:
+        secure.call(lambda namespace: namespace.create_topic(TopicDescription("orders")))
+        context = self.context(secure)
+        results = await connector_for("azure_service_bus").run_setup_tests(context)
+        assert {result.status for result in results} == {"PASSED"}, results
+        with (
+            ServiceBusClient.from_connection_string(secure.connection_string()) as client,
+            client.get_topic_sender("orders") as sender,
+        ):
+            sender.send_messages(numbered(3))
+        assert len(rows(read_all(context))) == 3

@@ -12,11 +12,13 @@ from azure.core.settings import settings as azure_settings
 from azure.servicebus import ServiceBusClient, ServiceBusReceiver, TransportType
 from azure.servicebus._base_handler import ServiceBusSASTokenCredential, ServiceBusSharedKeyCredential
 from azure.servicebus.management import ServiceBusAdministrationClient
+from requests.adapters import HTTPAdapter
 
 from syncline.connectors.azure_service_bus.config import AzureServiceBusAuth, AzureServiceBusConfig
 from syncline.connectors.azure_service_bus.connection_string import ConnectionString
 from syncline.connectors.azure_service_bus.entra import EntraCredential
 from syncline.connectors.azure_service_bus.names import parse_endpoint
+from syncline.connectors.azure_service_bus.tls import namespace_context
 from syncline.connectors.base import SourceContext
 from syncline.connectors.errors import SourceConfigurationError
 
@@ -47,16 +49,39 @@ class _SignatureCredential(ServiceBusSharedKeyCredential):
         return AccessToken(self._signature, 0)
 
 
-class _AdministrationTransport(RequestsTransport):  # type: ignore[misc]
-    """Sends to an emulator over plain HTTP, where the SDK knows HTTPS alone."""
+class _NamedAdapter(HTTPAdapter):
+    """Dials one host and expects the certificate of another."""
 
-    def __init__(self, *, plain: bool, **options: Any) -> None:
-        super().__init__(use_env_settings=True, **options)
-        self._plain = plain
+    def __init__(self, name: str) -> None:
+        self._name = name
+        super().__init__()
+
+    def init_poolmanager(self, *positional: Any, **named: Any) -> None:
+        super().init_poolmanager(*positional, server_hostname=self._name, assert_hostname=self._name, **named)
+
+
+class _AdministrationTransport(RequestsTransport):  # type: ignore[misc]
+    """Sends to where the namespace is dialled, and to an emulator over plain HTTP, where the SDK knows HTTPS alone."""
+
+    def __init__(self, address: "Address", **options: Any) -> None:
+        super().__init__(**options)
+        self._address = address
+
+    def open(self) -> None:
+        is_new = self.session is None
+        super().open()
+        if is_new and self.session is not None and self._address.is_detour:
+            self.session.mount("https://", _NamedAdapter(self._address.host))
 
     def send(self, request: Any, **options: Any) -> Any:
-        if self._plain:
-            request.url = urlunsplit(urlsplit(request.url)._replace(scheme="http"))
+        address = self._address
+        request.headers["Host"] = address.authority
+        request.url = urlunsplit(
+            urlsplit(request.url)._replace(
+                scheme="https" if address.tls else "http",
+                netloc=f"{_bracketed(address.dialled_host)}:{address.administration_port}",
+            )
+        )
         return super().send(request, **options)
 
 
@@ -71,8 +96,19 @@ class Address:
     administration_port: int
     tls: bool
 
+    @property
+    def is_detour(self) -> bool:
+        """Whether it is dialled under another name than its own."""
+        return self.dialled_host != self.host
+
+    @property
+    def authority(self) -> str:
+        """Host and port by which the namespace knows itself: what HTTP asks for and tokens are made for."""
+        port = self.administration_port
+        return _bracketed(self.host) if self.is_detour or port == HTTPS_PORT else f"{_bracketed(self.host)}:{port}"
+
     def __str__(self) -> str:
-        return f"{self.dialled_host}:{self.amqp_port}"
+        return f"{_bracketed(self.dialled_host)}:{self.amqp_port}"
 
 
 class Namespace:
@@ -105,6 +141,8 @@ class Namespace:
             "use_tls": self.address.tls,
             "transport_type": TransportType.Amqp,
         }
+        if self.address.tls:
+            options["ssl_context"] = namespace_context(self.address.host)
         if self.address.tls and (self.address.dialled_host, self.address.amqp_port) != (self.address.host, AMQPS_PORT):
             options["custom_endpoint_address"] = (
                 f"sb://{_bracketed(self.address.dialled_host)}:{self.address.amqp_port}"
@@ -130,17 +168,10 @@ class Namespace:
         """A client for the administration API, not connected yet."""
         seconds = timeout or self.timeout
         transport = _AdministrationTransport(
-            plain=not self.address.tls,
-            connection_timeout=min(seconds, _CONNECT_TIMEOUT),
-            read_timeout=seconds,
+            self.address, connection_timeout=min(seconds, _CONNECT_TIMEOUT), read_timeout=seconds
         )
-        host = f"{_bracketed(self.address.dialled_host)}:{self.address.administration_port}"
-        if self.address.tls and self.address.administration_port == HTTPS_PORT:
-            host = _bracketed(self.address.dialled_host)
         credential = cast(TokenCredential, self._administration_credential())
-        return ServiceBusAdministrationClient(
-            host, credential, transport=transport, retry_total=1, logging_enable=False
-        )
+        return ServiceBusAdministrationClient(self.address.authority, credential, transport=transport, retry_total=1)
 
     def scrub(self, text: str) -> str:
         """A text from outside (an error of the service or of the SDK) without any secret of ours."""

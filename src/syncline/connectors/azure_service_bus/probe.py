@@ -7,9 +7,8 @@ import asyncio
 import ssl
 from socket import gaierror
 
-import certifi
-
 from syncline.connectors.azure_service_bus.connect import Address
+from syncline.connectors.azure_service_bus.tls import namespace_context
 
 _SASL_HEADER = b"AMQP\x03\x01\x00\x00"
 """AMQP 1.0 part 5, section 5.3.2."""
@@ -17,7 +16,7 @@ _SASL_HEADER = b"AMQP\x03\x01\x00\x00"
 
 async def unreachable(address: Address) -> tuple[str, str] | None:
     """What is wrong with an address and what to do about it; None when AMQP answers there. Cancel it to end it."""
-    context = ssl.create_default_context(cafile=certifi.where()) if address.tls else None
+    context = namespace_context(address.host) if address.tls else None
     try:
         reader, writer = await asyncio.open_connection(
             address.dialled_host,

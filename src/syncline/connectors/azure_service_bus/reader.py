@@ -21,7 +21,7 @@ from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, Servic
 
 from syncline.connectors.azure_service_bus.columns import is_scheduled, record_batch
 from syncline.connectors.azure_service_bus.connect import Namespace
-from syncline.connectors.azure_service_bus.failures import source_error
+from syncline.connectors.azure_service_bus.failures import is_refusal, source_error
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
 from syncline.connectors.base import RawBatch, ReadLimits, SourceWarning, Stream
 from syncline.connectors.errors import SourceError, SourceUnavailable
@@ -48,6 +48,8 @@ class Reader:
         self._client: ServiceBusClient | None = None
         self._receiver: ServiceBusReceiver | None = None
         self._bytes_each = float(_LARGEST_USUAL_BYTES)
+        self._was_accepted = False
+        """Whether the credentials were good for a request over the present connection."""
 
     def __enter__(self) -> "Reader":
         return self
@@ -143,19 +145,25 @@ class Reader:
         return max(1, min(PAGE, rows_left, int(bytes_left / self._bytes_each)))
 
     def _peek(self, sequence_number: int, count: int) -> list[ServiceBusReceivedMessage]:
-        """The messages from a sequence number on. Tries again, over a new connection, when the connection fails."""
+        """The messages from a sequence number on. Tries again, over a new connection, when the connection fails, and
+        when credentials are refused that were good until then: the token of a long read may have ended."""
         subject = f"the subscription {self._subscription} of the topic {self._stream.name}"
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._opened().peek_messages(count, sequence_number=sequence_number)
+                messages = self._opened().peek_messages(count, sequence_number=sequence_number)
             except Exception as error:
                 self.close()
                 failure = source_error(error, self._namespace, subject)
-                if not isinstance(failure, SourceUnavailable) or attempt == ATTEMPTS:
+                token_ended = self._was_accepted and is_refusal(error)
+                self._was_accepted = False
+                if attempt == ATTEMPTS or not (token_ended or isinstance(failure, SourceUnavailable)):
                     raise failure from error
                 pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
                 if self._stop.wait(pause):
                     raise failure from error
+            else:
+                self._was_accepted = True
+                return messages
         raise AssertionError("the last attempt returns or raises")
 
     def _opened(self) -> ServiceBusReceiver:
