@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import select
 
-from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.migrate import migrate
 from syncline.store.models import Account, Connection, Destination, Group, Notice, Run, User
@@ -17,11 +16,11 @@ WORKER = Path(__file__).with_name("scripted_worker.py")
 """A worker program whose source and destination do what the connection's config says."""
 
 
-def new_store(settings: Settings) -> Database:
+def new_store(url: str, home: Path) -> Database:
     """An empty store in its present shape."""
-    settings.home.mkdir(parents=True, exist_ok=True)
-    migrate(settings.store_url)
-    return Database(settings.store_url)
+    home.mkdir(parents=True, exist_ok=True)
+    migrate(url)
+    return Database(url)
 
 
 def add_connection(database: Database, schema: str = "bus", **columns: Any) -> str:

@@ -52,14 +52,14 @@ def test_a_connection_has_one_active_run_at_most(database: Database) -> None:
         assert queue_run(session, connection_id, "api") is not None
 
 
-def test_of_many_that_queue_a_run_at_once_one_wins(database: Database) -> None:
-    connection_id = add_connection(database)
+def test_of_many_that_queue_a_run_at_once_one_wins(any_database: Database) -> None:
+    connection_id = add_connection(any_database)
     won: list[str] = []
     barrier = threading.Barrier(8)
 
     def queue() -> None:
         barrier.wait()
-        with database.sync_session() as session:
+        with any_database.sync_session() as session:
             run = queue_run(session, connection_id, "api")
         if run is not None:
             won.append(run.id)
@@ -82,15 +82,15 @@ def test_a_run_starts_once(database: Database) -> None:
     assert run.started_at is not None
 
 
-def test_success_is_carried_over_to_the_connection(database: Database) -> None:
-    connection_id = add_connection(database)
-    run_id = begin(database, connection_id)
-    with database.sync_session() as session:
+def test_success_is_carried_over_to_the_connection(any_database: Database) -> None:
+    connection_id = add_connection(any_database)
+    run_id = begin(any_database, connection_id)
+    with any_database.sync_session() as session:
         assert record_progress(session, run_id, rows=10, bytes_read=100, batches=2, rejected=0)
-    assert end(database, run_id, SUCCEEDED)
-    (run,) = runs_of(database, connection_id)
+    assert end(any_database, run_id, SUCCEEDED)
+    (run,) = runs_of(any_database, connection_id)
     assert (run.state, run.rows, run.bytes, run.batches, run.error) == (RunState.SUCCEEDED, 10, 100, 2, None)
-    connection = connection_of(database, connection_id)
+    connection = connection_of(any_database, connection_id)
     assert connection.succeeded_at == run.ended_at
     assert connection.failed_at is None
     assert not connection.is_historical_sync
@@ -159,29 +159,29 @@ def test_a_manual_connection_that_was_throttled_waits_for_a_request(database: Da
     assert connection.next_sync_at is None
 
 
-def test_rejected_messages_and_advice_become_warnings_that_are_raised_once(database: Database) -> None:
-    connection_id = add_connection(database)
+def test_rejected_messages_and_advice_become_warnings_that_are_raised_once(any_database: Database) -> None:
+    connection_id = add_connection(any_database)
     nearly_full = Advice("topic_nearly_full", "The topic is nearly full", "80 %", subject="orders")
     for _ in range(2):
-        run_id = begin(database, connection_id)
-        with database.sync_session() as session:
+        run_id = begin(any_database, connection_id)
+        with any_database.sync_session() as session:
             record_progress(session, run_id, rows=10, bytes_read=100, batches=1, rejected=3)
-        end(database, run_id, Ending(RunState.SUCCEEDED, advice=[nearly_full]))
-    rejected, full = notices_of(database, connection_id)
+        end(any_database, run_id, Ending(RunState.SUCCEEDED, advice=[nearly_full]))
+    rejected, full = notices_of(any_database, connection_id)
     assert (rejected.kind, rejected.code, rejected.count) == ("warning", "rejected_messages", 6)
     assert (full.kind, full.code, full.subject) == ("warning", "topic_nearly_full", "orders")
 
 
-def test_an_interrupted_run_is_followed_by_another(database: Database) -> None:
-    connection_id = add_connection(database, schedule_type="manual")
-    run_id = begin(database, connection_id, "api")
-    with database.sync_session() as session:
+def test_an_interrupted_run_is_followed_by_another(any_database: Database) -> None:
+    connection_id = add_connection(any_database, schedule_type="manual")
+    run_id = begin(any_database, connection_id, "api")
+    with any_database.sync_session() as session:
         following = interrupt_run(session, run_id, "killed")
     assert following is not None
-    first, second = runs_of(database, connection_id)
+    first, second = runs_of(any_database, connection_id)
     assert (first.state, first.error) == (RunState.INTERRUPTED, "killed")
     assert (second.id, second.state, second.trigger) == (following.id, RunState.QUEUED, "recovery")
-    assert connection_of(database, connection_id).failed_at is None
+    assert connection_of(any_database, connection_id).failed_at is None
 
 
 def test_a_paused_connection_is_not_taken_up_again(database: Database) -> None:

@@ -227,7 +227,11 @@ class LocalExecutor:
     async def _start_spare_workers(self, delay: float) -> None:
         await asyncio.sleep(delay)
         while len(self._spare) < min(MOST_SPARE_WORKERS, self._settings.concurrent_syncs - len(self._active)):
-            self._spare.append(await self._start_worker())
+            try:
+                self._spare.append(await self._start_worker())
+            except OSError:
+                log.exception("no worker could be started ahead; the next sync tries again")
+                return
 
 
 def _ending_of_exit(code: int) -> Ending:

@@ -12,6 +12,8 @@ import sys
 import threading
 from collections.abc import Iterator
 
+import structlog
+
 from syncline.engine.messages import Job, decode
 from syncline.engine.stopping import StopRequest
 from syncline.logs import configure_logging
@@ -80,4 +82,8 @@ def _lines(descriptor: int) -> Iterator[bytes]:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Exception:
+        structlog.get_logger(__name__).exception("worker failed")
+        sys.exit(1)
