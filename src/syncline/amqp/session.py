@@ -1,9 +1,9 @@
 """The state of a session: its windows, its links and the deliveries that are not settled (part 2, section 2.5)."""
 
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from syncline.amqp.backlog import Backlog
 from syncline.amqp.conditions import ErrorCondition
 from syncline.amqp.deliveries import Delivery
 from syncline.amqp.delivery_states import Error
@@ -18,6 +18,7 @@ from syncline.amqp.events import (
     SessionFlow,
 )
 from syncline.amqp.link import Link, terminus_missing
+from syncline.amqp.link_table import AnyLink, LinkTable
 from syncline.amqp.performatives import (
     RECEIVER,
     Attach,
@@ -68,12 +69,9 @@ class Session:
         self._incoming_window_size = incoming_window
         self._initial_outgoing_id = next_outgoing_id
         self._next_delivery_id = next_outgoing_id
-        self._backlog: deque[tuple[SendingLink, bytes]] = deque()
-        self.backlog_bytes = 0
+        self._backlog = Backlog()
         self._unsettled = UnsettledDeliveries()
-        self._by_name: dict[tuple[str, bool], SendingLink | ReceivingLink] = {}
-        self._by_handle: dict[int, SendingLink | ReceivingLink] = {}
-        self._by_remote_handle: dict[int, SendingLink | ReceivingLink] = {}
+        self._links = LinkTable()
 
     def __repr__(self) -> str:
         return f"<Session channel={self.channel} remote={self.remote_channel} ended={self.ended}>"
@@ -84,14 +82,19 @@ class Session:
         return self.over or self.local_end is not None
 
     @property
-    def links(self) -> "tuple[SendingLink | ReceivingLink, ...]":
+    def links(self) -> tuple[AnyLink, ...]:
         """The links that are not over."""
-        return tuple(link for link in self._by_handle.values() if not link.over)
+        return self._links.live
 
     @property
     def backlog_frames(self) -> int:
         """How many transfer frames wait for the peer's window to open."""
         return len(self._backlog)
+
+    @property
+    def backlog_bytes(self) -> int:
+        """How many bytes those frames have."""
+        return self._backlog.size
 
     def attach_sender(
         self,
@@ -141,7 +144,7 @@ class Session:
 
     def _attach(
         self,
-        link: SendingLink | ReceivingLink,
+        link: AnyLink,
         snd_settle_mode: SenderSettleMode,
         rcv_settle_mode: ReceiverSettleMode,
         max_message_size: int | None,
@@ -149,7 +152,7 @@ class Session:
     ) -> None:
         link.snd_settle_mode, link.rcv_settle_mode = snd_settle_mode, rcv_settle_mode
         link.max_message_size = max_message_size
-        self._register(link)
+        self._links.add(link)
         link.send_attach(properties=properties)
 
     def end(self, error: Error | None = None) -> None:
@@ -158,7 +161,6 @@ class Session:
             self.send(End(error))
             self.local_end = End(error)
             self._backlog.clear()
-            self.backlog_bytes = 0
 
     # What links call.
 
@@ -205,24 +207,18 @@ class Session:
     def send_transfers(self, link: SendingLink, frames: list[bytes]) -> None:
         """Send transfer frames in order, as far as the peer's window allows; the others wait."""
         for frame in frames:
-            self._backlog.append((link, frame))
-            self.backlog_bytes += len(frame)
+            self._backlog.add(link, frame)
         self._send_backlog()
 
     def drop_backlog(self, link: Link) -> None:
         """Forget the frames of a link that wait for the window."""
-        if self._backlog:
-            kept = [entry for entry in self._backlog if entry[0] is not link]
-            self._backlog = deque(kept)
-            self.backlog_bytes = sum(len(frame) for _, frame in kept)
+        self._backlog.drop(link)
 
     def _send_backlog(self) -> None:
         while self._backlog and self.remote_incoming_window > 0:
-            _, frame = self._backlog.popleft()
-            self.backlog_bytes -= len(frame)
             self.remote_incoming_window -= 1
             self.next_outgoing_id = serial_add(self.next_outgoing_id, 1)
-            self.connection.send_bytes(frame)
+            self.connection.send_bytes(self._backlog.take())
 
     # What the connection calls.
 
@@ -270,7 +266,6 @@ class Session:
         self.over = True
         self._unsettled.clear()
         self._backlog.clear()
-        self.backlog_bytes = 0
         self.connection.report(SessionEnded(self, error, by_peer))
 
     def replenish_window(self) -> None:
@@ -285,10 +280,10 @@ class Session:
             raise ConnectionFault(
                 ErrorCondition.FRAMING_ERROR, f"attach.handle {attach.handle} is above this session's {self.handle_max}"
             )
-        if attach.handle in self._by_remote_handle:
+        if self._links.at_remote_handle(attach.handle) is not None:
             raise SessionFault(ErrorCondition.HANDLE_IN_USE, f"attach.handle {attach.handle} belongs to another link")
         is_sender = attach.role == RECEIVER
-        link = self._by_name.get((attach.name, is_sender))
+        link = self._links.named(attach.name, is_sender=is_sender)
         if link is not None and link.remote_attach is None:
             self._take_answer(link, attach)
             return
@@ -303,13 +298,13 @@ class Session:
         if not is_sender:
             link.max_message_size = self.connection.max_message_size
         link.receive_attach(attach)
-        self._register(link)
-        self._by_remote_handle[attach.handle] = link
+        self._links.add(link)
+        self._links.bind(attach.handle, link)
         self.connection.report(LinkRequested(link))
 
-    def _take_answer(self, link: SendingLink | ReceivingLink, attach: Attach) -> None:
+    def _take_answer(self, link: AnyLink, attach: Attach) -> None:
         link.receive_attach(attach)
-        self._by_remote_handle[attach.handle] = link
+        self._links.bind(attach.handle, link)
         if terminus_missing(attach):
             link.refused_there = True
             return
@@ -344,7 +339,7 @@ class Session:
         self.next_incoming_id = serial_add(self.next_incoming_id or 0, 1)
         if self.incoming_window <= self._incoming_window_size // 2:
             self.connection.note_low_window(self)
-        link = self._by_remote_handle.get(transfer.handle) or self._link(transfer.handle, "transfer")
+        link = self._link(transfer.handle, "transfer")
         if link.local_detach is not None:
             return
         if not isinstance(link, ReceivingLink):
@@ -370,18 +365,17 @@ class Session:
             self.send(Detach(link.handle, detach.closed))
         error = detach.error or (link.local_detach.error if link.local_detach else None)
         self._finish_link(link, error, closed=detach.closed, by_peer=by_peer, silent=_refused_here(link))
-        self._by_remote_handle.pop(detach.handle, None)
-        self._by_handle.pop(link.handle, None)
+        self._links.free_handles(detach.handle, link)
 
     # Links.
 
-    def _link(self, handle: int, what: str) -> SendingLink | ReceivingLink:
-        link = self._by_remote_handle.get(handle)
+    def _link(self, handle: int, what: str) -> AnyLink:
+        link = self._links.at_remote_handle(handle)
         if link is None:
             raise SessionFault(ErrorCondition.UNATTACHED_HANDLE, f"{what}.handle {handle} is not attached")
         return link
 
-    def _fail_link(self, link: SendingLink | ReceivingLink, fault: LinkFault) -> None:
+    def _fail_link(self, link: AnyLink, fault: LinkFault) -> None:
         error = Error(fault.condition, fault.description)
         if link.attach_sent:
             link.detach(error)
@@ -391,7 +385,7 @@ class Session:
 
     def _finish_link(
         self,
-        link: SendingLink | ReceivingLink,
+        link: AnyLink,
         error: Error | None,
         *,
         closed: bool,
@@ -405,24 +399,17 @@ class Session:
         if isinstance(link, ReceivingLink):
             link.forget_partial()
         self._unsettled.forget_link(link, outgoing=link.is_sender)
-        if self._by_name.get((link.name, link.is_sender)) is link:
-            del self._by_name[link.name, link.is_sender]
+        self._links.free_name(link)
         if not silent:
             self.connection.report(LinkDetached(link, error, closed, by_peer))
 
-    def _register(self, link: SendingLink | ReceivingLink) -> None:
-        self._by_name[link.name, link.is_sender] = link
-        self._by_handle[link.handle] = link
-
     def _lowest_free_handle(self) -> int | None:
-        limit = self.remote_begin.handle_max if self.remote_begin else self.handle_max
-        handle = next(each for each in range(len(self._by_handle) + 1) if each not in self._by_handle)
-        return handle if handle <= limit else None
+        return self._links.lowest_free_handle(self.remote_begin.handle_max if self.remote_begin else self.handle_max)
 
     def _free_handle(self, name: str, *, is_sender: bool) -> int:
         if self.ended:
             raise LocalProtocolError(f"link {name!r} cannot be attached: the session has ended")
-        if (name, is_sender) in self._by_name:
+        if self._links.named(name, is_sender=is_sender) is not None:
             raise LocalProtocolError(f"link {name!r} is attached already: choose another name")
         handle = self._lowest_free_handle()
         if handle is None:
