@@ -42,6 +42,7 @@ from syncline.amqp import (
 from syncline.amqp.composites import decode_composite
 from syncline.amqp.frames import AMQP_HEADER, EMPTY_FRAME, SASL_FRAME, SASL_HEADER, FrameDecoder, encode_frame
 from tests.amqp.pair import Pair
+from tests.amqp.strategies import same, symbols, values
 
 NOW = 50.0
 
@@ -425,3 +426,38 @@ def test_no_bytes_make_the_server_raise(data: bytes) -> None:
         server.data_to_send(NOW)
         server.handle_timeout(NOW + 1_000)
         assert server.closed
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_make_a_client_raise(data: bytes) -> None:
+    mechanisms = encode_frame(0, SaslMechanisms(("ANONYMOUS",)), frame_type=SASL_FRAME)
+    outcome = encode_frame(0, SaslOutcome(0), frame_type=SASL_FRAME)
+    authenticated = SASL_HEADER + mechanisms + outcome
+    session = encode_frame(0, Open("raw")) + encode_frame(0, Begin(0, 0, 10, 10))
+    for start in (b"", SASL_HEADER, SASL_HEADER + mechanisms, authenticated, authenticated + AMQP_HEADER + session):
+        client = Connection.client("client")
+        client.open()
+        client.begin().attach_receiver("r", source="orders", credit=1)
+        client.receive_data(start + data, NOW)
+        client.data_to_send(NOW)
+        client.handle_timeout(NOW + 1_000)
+        assert client.closed
+
+
+@given(st.dictionaries(symbols, values, max_size=3), st.booleans(), st.booleans())
+def test_whatever_a_peer_asks_for_can_be_echoed(fields: dict[Any, Any], role: bool, accept: bool) -> None:
+    raw = RawClient().with_session()
+    source = Source("s", filter=fields, dynamic_node_properties=fields)
+    attach = Attach("l", 0, role, source=source, target=Target("t", dynamic_node_properties=fields), properties=fields)
+    (requested,) = raw.server.receive_data(encode_frame(0, attach), NOW)
+    if accept:
+        requested.link.accept()
+    else:
+        requested.link.refuse(Error("amqp:not-found"))
+    answer, *rest = raw.heard()
+    assert isinstance(answer, Attach)
+    assert [type(each) for each in rest] == ([] if accept else [Detach])
+    if accept:
+        assert same(answer.source.filter or {}, fields)
+    else:
+        assert (answer.source if role else answer.target) is None
