@@ -141,8 +141,11 @@ class DuckdbConnection(Connection):
         self._staging = staging_schema(schema, LONGEST_NAME)
 
     def prepare_schema(self) -> None:
-        self._connection.execute(f"DROP SCHEMA IF EXISTS {qualified(self._catalog, self._staging)} CASCADE")
-        self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {qualified(self._catalog, self._schema)}")
+        # Without the catalog: DuckDB takes `warehouse.x` for ambiguous where a schema is called like the catalog. dlt
+        # would write it so, and therefore finds its staging schema made.
+        self._connection.execute(f"DROP SCHEMA IF EXISTS {quoted(self._staging)} CASCADE")
+        self._connection.execute(f"CREATE SCHEMA {quoted(self._staging)}")
+        self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}")
 
     def tables(self) -> dict[str, str]:
         rows = self._connection.execute(
@@ -217,7 +220,7 @@ class DuckdbConnection(Connection):
         return OpenFile(self._connection, staging_dataset_name_layout=self._staging)
 
     def clean_up(self) -> None:
-        self._connection.execute(f"DROP SCHEMA IF EXISTS {qualified(self._catalog, self._staging)} CASCADE")
+        self._connection.execute(f"DROP SCHEMA IF EXISTS {quoted(self._staging)} CASCADE")
         for name in set(self.tables().values()) & {"_dlt_loads", "_dlt_version", "_dlt_pipeline_state"}:
             table = qualified(self._catalog, self._schema, name)
             if name != "_dlt_pipeline_state":

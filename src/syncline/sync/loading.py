@@ -1,0 +1,143 @@
+"""Collect decoded batches into loads of a sensible size, load them, and checkpoint.
+
+A load costs about 0.2 s however small it is, so small batches of a stream go together, up to the limits of one batch.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from syncline.connectors.base import DecodedBatch, ReadLimits, SourceWarning
+from syncline.sync.checkpoints import Checkpoints
+from syncline.sync.shape import combine, stamp
+from syncline.warehouses.base import Loader
+
+REJECTED = "__rejected"
+"""What follows the name of a stream in the name of the table that holds its rejected messages."""
+
+_STALE = 2.0
+"""Seconds after which what was read is loaded although more could join it."""
+
+
+@dataclass(slots=True)
+class Totals:
+    """What is in the destination."""
+
+    rows: int = 0
+    bytes: int = 0
+    loads: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One load that was done."""
+
+    stream: str
+    bytes: int
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Batches of one stream that wait to be loaded together."""
+
+    batches: list[DecodedBatch] = field(default_factory=list)
+    position: Mapping[str, Any] = field(default_factory=dict)
+    rows: int = 0
+    bytes: int = 0
+    since: float = field(default_factory=time.monotonic)
+
+
+class Loading:
+    """Loads the batches of one sync, in the order in which they come within a stream."""
+
+    def __init__(self, loader: Loader, checkpoints: Checkpoints, limits: ReadLimits, synced_at: dt.datetime) -> None:
+        self.totals = Totals()
+        self._loader = loader
+        self._checkpoints = checkpoints
+        self._limits = limits
+        self._synced_at = synced_at
+        self._pending: dict[str, _Pending] = {}
+        self._warnings: dict[tuple[str, str], SourceWarning] = {}
+        self._rejected: dict[str, tuple[int, str]] = {}
+
+    def add(
+        self,
+        stream: str,
+        batch: DecodedBatch,
+        position: Mapping[str, Any],
+        size: int,
+        warnings: tuple[SourceWarning, ...],
+    ) -> Loaded | None:
+        """Take a batch. Loads what is pending once it has the size of a full batch."""
+        for warning in warnings:
+            self._warnings[warning.code, warning.subject] = warning
+        pending = self._pending.setdefault(stream, _Pending())
+        pending.batches.append(batch)
+        pending.position = position
+        pending.rows += batch.columns.num_rows + batch.rejects.num_rows
+        pending.bytes += size
+        # A batch more like this one would be too much.
+        full_rows = pending.rows + batch.columns.num_rows > self._limits.rows
+        full_bytes = pending.bytes + size > self._limits.bytes
+        return self.load(stream) if full_rows or full_bytes else None
+
+    def load_stale(self) -> Loaded | None:
+        """Load the stream that has waited longest, if that is long or if readers wait for room."""
+        if not self._pending:
+            return None
+        stream = min(self._pending, key=lambda name: self._pending[name].since)
+        held = sum(pending.bytes for pending in self._pending.values())
+        if time.monotonic() - self._pending[stream].since >= _STALE or held >= self._limits.bytes:
+            return self.load(stream)
+        return None
+
+    def load(self, stream: str) -> Loaded | None:
+        """Load what is pending of a stream, and save its position then."""
+        pending = self._pending.pop(stream, None)
+        if pending is None:
+            return None
+        rows = self._load_rows(stream, pending)
+        rejected = self._load_rejects(stream, pending)
+        self._checkpoints.save(stream, pending.position)
+        self.totals.rows += rows
+        self.totals.rejected += rejected
+        self.totals.bytes += pending.bytes
+        self.totals.loads += 1 if rows or rejected else 0
+        pa.default_memory_pool().release_unused()
+        return Loaded(stream, pending.bytes)
+
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """What the source warned of, and a warning for each stream with rejected messages."""
+        rejected = tuple(
+            SourceWarning(
+                code="rejected_messages",
+                subject=stream,
+                message=f"{count:,} messages of {stream} could not be decoded. They are in the table {table}, with "
+                "their bytes and the reason.",
+            )
+            for stream, (count, table) in self._rejected.items()
+        )
+        return (*self._warnings.values(), *rejected)
+
+    def _load_rows(self, stream: str, pending: _Pending) -> int:
+        tables = [batch.columns for batch in pending.batches if batch.columns.num_rows]
+        if not tables:
+            return 0
+        table = combine(tables)
+        self._loader.load(stream, stamp(table, self._synced_at))
+        return int(table.num_rows)
+
+    def _load_rejects(self, stream: str, pending: _Pending) -> int:
+        tables = [batch.rejects for batch in pending.batches if batch.rejects.num_rows]
+        if not tables:
+            return 0
+        table = combine(tables)
+        result = self._loader.load(stream + REJECTED, stamp(table, self._synced_at), key=("sequence_num",))
+        known, _ = self._rejected.get(stream, (0, ""))
+        self._rejected[stream] = (known + table.num_rows, result.table)
+        return int(table.num_rows)

@@ -1,0 +1,213 @@
+"""One sync, start to end: read, decode, shape, load, checkpoint.
+
+Streams are read and decoded side by side, each in a thread, and loaded one after the other by the thread that called:
+a warehouse takes one load at a time, and reading is what takes long. A position is saved only after the load that
+covers it has returned, so a sync may die anywhere: the next one reads a little again, and the rows merge.
+"""
+
+import datetime as dt
+import gc
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from syncline.connectors.base import DecodedBatch, ReadLimits, Source, SourceContext, SourceWarning, Stream
+from syncline.connectors.registry import connector_for
+from syncline.declarations import Configuration
+from syncline.sync.checkpoints import Checkpoints
+from syncline.sync.hand_over import Closed, HandOver
+from syncline.sync.loading import Loading
+from syncline.warehouses.registry import warehouse_for
+
+_MOST_HELD = 2
+"""Batches' worth of bytes between reading and loading."""
+_PAUSE = 0.2
+"""Seconds between two looks at `stop` while nothing arrives."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncJob:
+    """What to sync, and where to."""
+
+    connection_id: str
+    run_id: str
+    service: str
+    """The source's service."""
+    schema: str
+    context: SourceContext = field(repr=False)
+    warehouse: str
+    """The destination's service."""
+    warehouse_config: Configuration = field(repr=False)
+    is_historical: bool
+    """Whether to begin again at the beginning, whatever was synced before. The rows merge with those there are."""
+    working_directory: Path
+    """A folder for this connection's syncs alone."""
+    limits: ReadLimits = field(default_factory=ReadLimits)
+    concurrent_streams: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a sync has come: totals of what is in the destination."""
+
+    rows: int
+    bytes: int
+    """Of message bodies."""
+    batches: int
+    """Loads."""
+    rejected: int
+    stream: str
+    """The stream loaded last."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOutcome:
+    """What a sync did."""
+
+    rows: int
+    bytes: int
+    batches: int
+    rejected: int
+    streams: int
+    warnings: tuple[SourceWarning, ...] = ()
+    """What a person should know, one for each code and subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    stream: Stream
+    batch: DecodedBatch
+    position: Mapping[str, Any]
+    bytes: int
+    warnings: tuple[SourceWarning, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    stream: Stream
+    error: BaseException | None
+
+
+def run_sync(
+    job: SyncJob,
+    checkpoints: Checkpoints,
+    *,
+    on_progress: Callable[[Progress], None],
+    stop: threading.Event,
+) -> SyncOutcome:
+    """Sync every stream of a connection, until each is exhausted as it stood at the start.
+
+    When one stream fails, the others finish the batch in hand, which is loaded and checkpointed, and then the error is
+    raised. Once `stop` is set, the load in hand is finished, and nothing else is begun.
+
+    Raises:
+        SourceError: The source could not be read (further).
+        WarehouseError: The destination refused a load. Nothing that it did not take was checkpointed.
+    """
+    connector = connector_for(job.service)
+    warehouse = warehouse_for(job.warehouse)
+    positions = {} if job.is_historical else checkpoints.positions()
+    with (
+        _relaxed_collection(),
+        warehouse.open(job.warehouse_config, job.schema, job.working_directory / "load") as loader,
+        connector.open_source(job.context) as source,
+    ):
+        streams = source.streams()
+        loading = Loading(loader, checkpoints, job.limits, dt.datetime.now(dt.UTC))
+        reading = _Reading(source, job, positions)
+
+        def report(stream: str) -> None:
+            done = loading.totals
+            on_progress(Progress(done.rows, done.bytes, done.loads, done.rejected, stream))
+
+        reading.load_all(streams, loading, report, stop)
+        done = loading.totals
+        return SyncOutcome(done.rows, done.bytes, done.loads, done.rejected, len(streams), loading.warnings())
+
+
+class _Reading:
+    """Reads streams side by side, and hands what they give to the loading."""
+
+    def __init__(self, source: Source, job: SyncJob, positions: Mapping[str, Mapping[str, Any]]) -> None:
+        self._source = source
+        self._limits = job.limits
+        self._concurrent_streams = job.concurrent_streams
+        self._positions = positions
+        self._halt = threading.Event()
+        self._decoding = threading.Lock()
+        self._queue: HandOver[_Decoded | _Ended] = HandOver(_MOST_HELD * job.limits.bytes)
+
+    def load_all(
+        self, streams: list[Stream], loading: Loading, report: Callable[[str], None], stop: threading.Event
+    ) -> None:
+        """Read all streams and load what they give; raises the first error once what was read is safe."""
+        threads = ThreadPoolExecutor(self._concurrent_streams, thread_name_prefix="stream")
+        try:
+            for stream in streams:
+                threads.submit(self._read, stream)
+            error = self._load(len(streams), loading, report, stop)
+        finally:
+            self._halt.set()
+            self._queue.close()
+            threads.shutdown(cancel_futures=True)
+        if error is not None:
+            raise error
+
+    def _load(
+        self, running: int, loading: Loading, report: Callable[[str], None], stop: threading.Event
+    ) -> BaseException | None:
+        first_error: BaseException | None = None
+        while running and not stop.is_set():
+            item = self._queue.take(_PAUSE)
+            if item is None:
+                loaded = loading.load_stale()
+            elif isinstance(item, _Ended):
+                running -= 1
+                loaded = loading.load(item.stream.name)
+                if item.error is not None and first_error is None:
+                    first_error = item.error
+                    self._halt.set()
+            else:
+                loaded = loading.add(item.stream.name, item.batch, item.position, item.bytes, item.warnings)
+            if loaded is not None:
+                self._queue.release(loaded.bytes)
+                report(loaded.stream)
+        return first_error
+
+    def _read(self, stream: Stream) -> None:
+        error: BaseException | None = None
+        try:
+            if not self._halt.is_set():
+                self._read_batches(stream)
+        except Closed:
+            return
+        except BaseException as caught:
+            error = caught
+        try:
+            self._queue.put(_Ended(stream, error), 0)
+        except Closed:
+            return
+
+    def _read_batches(self, stream: Stream) -> None:
+        position = self._positions.get(stream.name)
+        for raw in self._source.read(stream, position, self._limits, self._halt):
+            # One at a time: decoding holds Python objects of a whole batch, and threads would not make it faster.
+            with self._decoding:
+                batch = self._source.decode(raw)
+            self._queue.put(_Decoded(stream, batch, raw.position, raw.bytes, raw.warnings), raw.bytes)
+
+
+@contextmanager
+def _relaxed_collection() -> Iterator[None]:
+    """Look for reference cycles less often. Decoding makes many objects and no cycles; by default, looking for some
+    takes a quarter of its time."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
