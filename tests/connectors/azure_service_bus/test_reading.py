@@ -1,5 +1,6 @@
 """Reading a subscription through the official SDK, from the emulator."""
 
+import json
 import socket
 import ssl
 import threading
@@ -7,13 +8,19 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import trustme
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.servicebus.amqp import AmqpAnnotatedMessage
 
+from syncline.amqp import Data, Message, Properties, Symbol, Timestamp, Value
+from syncline.amqp import Sequence as AmqpSequence
+from syncline.amqp.sections import encode_message_annotations
+from syncline.amqp.types import Char, Decimal64, Int
 from syncline.connectors.azure_service_bus import reader as reader_module
+from syncline.connectors.azure_service_bus import salvage
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
 from syncline.connectors.base import (
     ReadLimits,
@@ -24,6 +31,7 @@ from syncline.connectors.base import (
     Stream,
 )
 from syncline.connectors.registry import connector_for
+from syncline.emulator.brokered_message import BrokeredMessage
 from syncline.emulator.descriptions import SubscriptionDescription, TopicDescription
 from syncline.emulator.emulator import EmulatorThread
 from tests.connectors.azure_service_bus.conftest import (
@@ -106,8 +114,64 @@ class TestMessages:
     def test_every_kind_of_body_becomes_bytes(
         self, emulator: EmulatorThread, publish: Publish, body: dict[str, Any], expected: bytes
     ) -> None:
-        publish([AmqpAnnotatedMessage(**body)])
+        publish([AmqpAnnotatedMessage(**body, properties={"message_id": "m"})])
         assert rows(read_all(without_manage(emulator)))[0]["body"] == expected
+
+
+class TestMessagesBeyondTheSdk:
+    """The SDK fails for all messages of a request when one holds a type that it does not know."""
+
+    @pytest.mark.parametrize("value", [Char("x"), Decimal64(bytes(8)), [Char("x")]])
+    def test_a_message_with_a_type_that_it_lacks_is_read_with_the_others(
+        self, emulator: EmulatorThread, publish: Publish, value: Any
+    ) -> None:
+        publish(numbered(2))
+        send_encoded(
+            emulator,
+            Message(
+                properties=Properties(message_id="odd", correlation_id=UUID(int=7), group_id="s"),
+                application_properties={"odd": value, "n": Int(7), "when": Timestamp(1000), "text": "t"},
+                body=Data(b'{"a": 1}'),
+            ),
+        )
+        publish(numbered(2, start=2))
+        batches = read_all(without_manage(emulator))
+        found = {row["message_id"]: row for row in rows(batches)}
+        assert list(found) == ["m0", "m1", "odd", "m2", "m3"]
+        assert found["odd"]["body"] == b'{"a": 1}'
+        assert found["odd"]["correlation_id"] == "00000000-0000-0000-0000-000000000007"
+        assert found["odd"]["session_id"] == "s"
+        assert found["odd"]["enqueued_time"] is not None
+        properties = json.loads(found["odd"]["application_properties"])
+        assert (properties["n"], properties["when"], properties["text"]) == (7, 1000, "t")
+        assert batches[-1].position["sequence_number"] == 5
+        again = read_all(without_manage(emulator), position=batches[-1].position)
+        assert again == []
+
+    @pytest.mark.parametrize(
+        ("body", "expected"),
+        [
+            (Value({"a": Char("x")}), b'{"a":"x"}'),
+            (Value(Char("x")), b"x"),
+            (AmqpSequence(([1, Char("x")], [True])), b'[1,"x",true]'),
+        ],
+    )
+    def test_so_is_its_body(self, emulator: EmulatorThread, body: Any, expected: bytes) -> None:
+        send_encoded(emulator, Message(properties=Properties(message_id="odd"), body=body))
+        assert [row["body"] for row in rows(read_all(without_manage(emulator)))] == [expected]
+
+    def test_what_is_not_amqp_keeps_its_bytes(self) -> None:
+        annotations = {Symbol("x-opt-sequence-number"): 9, Symbol("x-opt-enqueued-time"): Timestamp(1000)}
+        encoded = encode_message_annotations(annotations) + b"\x00\x53\x74\xc1\x03\x02\xff\xff"
+        page = salvage.page([encoded])
+        (row,) = page.rows.to_pylist()
+        assert (row["message_id"], row["sequence_num"], row["body"]) == ("sequence_num:9", 9, encoded)
+        assert page.last_sequence == 9
+
+
+def send_encoded(emulator: EmulatorThread, message: Message) -> None:
+    content = BrokeredMessage(message.encode())
+    emulator.call(lambda namespace: namespace.topic("orders").send([content]))
 
 
 class TestBatches:

@@ -18,6 +18,7 @@ from azure.servicebus import ServiceBusReceivedMessage
 from azure.servicebus.amqp import AmqpAnnotatedMessage, AmqpMessageBodyType
 
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA, fallback_message_id
+from syncline.connectors.azure_service_bus.pages import Page
 
 SEQUENCE_NUMBER = b"x-opt-sequence-number"
 ENQUEUED_TIME = b"x-opt-enqueued-time"
@@ -26,12 +27,23 @@ _DEAD_LETTER_SOURCE = b"x-opt-deadletter-source"
 _DEAD_LETTER_REASON = b"DeadLetterReason"
 _DEAD_LETTER_DESCRIPTION = b"DeadLetterErrorDescription"
 _MESSAGE_STATE = b"x-opt-message-state"
-_SCHEDULED = 2
+SCHEDULED = 2
 _NOTHING: dict[Any, Any] = {}
 
 _EARLIEST = -62_135_596_800_000
 _LATEST = 253_402_300_799_999
 """The years 1 to 9999 in milliseconds of the Unix epoch: what destinations can hold."""
+
+
+def page(messages: Sequence[ServiceBusReceivedMessage]) -> Page:
+    """A page of messages of the SDK; there has to be one at least."""
+    last = messages[-1]
+    return Page(
+        rows=record_batch([message for message in messages if not is_scheduled(message)]),
+        received=len(messages),
+        last_sequence=last.sequence_number or 0,
+        last_enqueued=last.enqueued_time_utc,
+    )
 
 
 def record_batch(messages: Sequence[ServiceBusReceivedMessage]) -> pa.RecordBatch:
@@ -63,7 +75,7 @@ def is_scheduled(message: ServiceBusReceivedMessage) -> bool:
     """Whether a message waits for its time to be enqueued. The SDK's own `state` says so too, but costs as much as
     all else that is done with a message here."""
     annotations: Any = message.raw_amqp_message.annotations
-    return bool(annotations) and annotations.get(_MESSAGE_STATE) == _SCHEDULED
+    return bool(annotations) and annotations.get(_MESSAGE_STATE) == SCHEDULED
 
 
 def body(message: AmqpAnnotatedMessage) -> bytes:

@@ -11,18 +11,21 @@ clock that runs a little off). What lies beyond is for the next sync.
 
 import random
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver
+from azure.servicebus import ServiceBusClient, ServiceBusReceiver
+from azure.servicebus.exceptions import ServiceBusError
 
-from syncline.connectors.azure_service_bus.columns import is_scheduled, record_batch
+from syncline.connectors.azure_service_bus import columns, salvage
 from syncline.connectors.azure_service_bus.connect import Namespace
 from syncline.connectors.azure_service_bus.failures import is_refusal, source_error
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
+from syncline.connectors.azure_service_bus.pages import Page
+from syncline.connectors.azure_service_bus.salvage import is_decoder_failure
 from syncline.connectors.base import RawBatch, ReadLimits, SourceWarning, Stream
 from syncline.connectors.errors import SourceError, SourceUnavailable
 
@@ -81,30 +84,22 @@ class Reader:
         while not self._stop.is_set():
             asked = self._page_size(batch, limits)
             try:
-                messages = self._peek(batch.last_sequence + 1, asked)
+                page = self._peek(batch.last_sequence + 1, asked)
             except SourceError as error:
                 failure = error
                 break
-            if not messages:
+            if page is None:
                 break
-            batch.add(messages)
+            batch.add(page)
             self._bytes_each = max(1.0, batch.bytes / max(1, batch.rows))
             if batch.rows >= limits.rows or batch.bytes >= limits.bytes:
                 yield batch.take()
-            if _caught_up(messages[-1].enqueued_time_utc, began, len(messages) < asked):
+            if _caught_up(page.last_enqueued, began, page.received < asked):
                 break
         if not batch.is_empty:
             yield batch.take()
         if failure is not None:
             raise failure
-
-    def peek_first(self) -> ServiceBusReceivedMessage | None:
-        """The oldest message that is there.
-
-        Raises:
-            SourceError: It cannot be read.
-        """
-        return next(iter(self._peek(1, 1)), None)
 
     def _start(
         self, position: Mapping[str, Any] | None, created_at: datetime | None
@@ -121,13 +116,13 @@ class Reader:
         last_time = _parsed(known.get("enqueued_time"))
         recreated = bool(created_at and last_time and created_at > last_time)
         if not recreated:
-            first = self.peek_first()
+            first = self._peek(1, 1)
             recreated = bool(
                 first is not None
                 and last_time is not None
-                and (first.sequence_number or 0) <= int(known.get("sequence_number", 0))
-                and first.enqueued_time_utc is not None
-                and first.enqueued_time_utc > last_time
+                and first.last_sequence <= int(known.get("sequence_number", 0))
+                and first.last_enqueued is not None
+                and first.last_enqueued > last_time
             )
         if not recreated:
             return known, ()
@@ -144,13 +139,16 @@ class Reader:
         bytes_left = limits.bytes - batch.bytes
         return max(1, min(PAGE, rows_left, int(bytes_left / self._bytes_each)))
 
-    def _peek(self, sequence_number: int, count: int) -> list[ServiceBusReceivedMessage]:
-        """The messages from a sequence number on. Tries again, over a new connection, when the connection fails, and
-        when credentials are refused that were good until then: the token of a long read may have ended."""
+    def _peek(self, sequence_number: int, count: int) -> Page | None:
+        """The messages from a sequence number on; None when there are none.
+
+        Tries again, over a new connection, when the connection fails, and when credentials are refused that were good
+        until then: the token of a long read may have ended.
+        """
         subject = f"the subscription {self._subscription} of the topic {self._stream.name}"
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                messages = self._opened().peek_messages(count, sequence_number=sequence_number)
+                page = self._request(sequence_number, count)
             except Exception as error:
                 self.close()
                 failure = source_error(error, self._namespace, subject)
@@ -163,8 +161,17 @@ class Reader:
                     raise failure from error
             else:
                 self._was_accepted = True
-                return messages
+                return page
         raise AssertionError("the last attempt returns or raises")
+
+    def _request(self, sequence_number: int, count: int) -> Page | None:
+        try:
+            messages = self._opened().peek_messages(count, sequence_number=sequence_number)
+        except ServiceBusError as error:
+            if not is_decoder_failure(error):
+                raise
+            return salvage.peek_page(self._opened(), sequence_number, count)
+        return columns.page(messages) if messages else None
 
     def _opened(self) -> ServiceBusReceiver:
         if self._client is None or self._receiver is None:
@@ -194,20 +201,17 @@ class _Batch:
         """Whether there is nothing to hand over: no rows, no move, no warning."""
         return not self._moved and not self._warnings
 
-    def add(self, messages: Sequence[ServiceBusReceivedMessage]) -> None:
-        present = [message for message in messages if not is_scheduled(message)]
-        last = messages[-1]
-        enqueued = last.enqueued_time_utc
+    def add(self, page: Page) -> None:
+        enqueued = page.last_enqueued
         self._position = {
-            "sequence_number": last.sequence_number,
+            "sequence_number": page.last_sequence,
             "enqueued_time": enqueued.isoformat() if enqueued else self._position.get("enqueued_time"),
         }
         self._moved = True
-        if present:
-            page = record_batch(present)
-            self._pages.append(page)
-            self.rows += page.num_rows
-            self.bytes += pc.sum(pc.binary_length(page.column("body"))).as_py()
+        if page.rows.num_rows:
+            self._pages.append(page.rows)
+            self.rows += page.rows.num_rows
+            self.bytes += pc.sum(pc.binary_length(page.rows.column("body"))).as_py()
 
     def take(self) -> RawBatch:
         table = pa.Table.from_batches(self._pages, MESSAGE_SCHEMA).combine_chunks()
