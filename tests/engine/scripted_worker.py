@@ -72,7 +72,7 @@ def run_script(
     job: SimpleNamespace, checkpoints: Checkpoints, *, on_progress: Callable[[Progress], None], stop: Event
 ) -> SimpleNamespace:
     script: Script = job.context
-    done, written = checkpoints.done(), 0
+    done, written = 0 if job.is_historical else checkpoints.done(), 0
     script.note(f"begin {done}")
     while done < script.batches and not stop.is_set():
         time.sleep(script.pause)

@@ -83,6 +83,22 @@ def active_run(session: Session, connection_id: str) -> Run | None:
     return session.scalar(select(Run).where(Run.active_connection_id == connection_id))
 
 
+def begins_anew(session: Session, run: Run) -> bool:
+    """Whether a run reads its source from the beginning: a historical one that does not go on with an earlier one.
+
+    A historical sync may take many runs, when it is stopped, fails or dies; only its first begins anew, or a long one
+    would never come to its end.
+    """
+    before = session.scalar(
+        select(Run)
+        .where(Run.connection_id == run.connection_id, Run.id != run.id, Run.queued_at <= run.queued_at)
+        .order_by(Run.queued_at.desc(), Run.id.desc())
+        .limit(1)
+    )
+    goes_on = before is not None and before.is_historical and before.state != RunState.SUCCEEDED
+    return run.is_historical and not goes_on
+
+
 def start_run(session: Session, run_id: str) -> bool:
     """Move a run from queued to running. False when it is not queued any more: somebody else was first."""
     run = session.get(Run, run_id, with_for_update=True, populate_existing=True)

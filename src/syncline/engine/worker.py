@@ -16,6 +16,7 @@ from syncline.engine.runs import (
     SERVER_STOPPED,
     Advice,
     Ending,
+    begins_anew,
     finish_run,
     interrupt_run,
     queue_run,
@@ -159,6 +160,7 @@ def _job(database: Database, sealer: Sealer, settings: Settings, run: Run) -> Sy
     with database.sync_session(read_only=True) as session:
         connection = session.get_one(Connection, run.connection_id)
         destination = session.get(Destination, connection.group_id)
+        is_from_the_beginning = begins_anew(session, run)
     if destination is None:
         raise CannotRunError(
             f"Group '{connection.group_id}' has no destination to load into. Create one with POST /v1/destinations."
@@ -172,7 +174,7 @@ def _job(database: Database, sealer: Sealer, settings: Settings, run: Run) -> Sy
         context=source_context(connection, sealer, settings),
         warehouse=destination.service,
         warehouse_config=warehouse_config.restore(destination.config, open_secrets(sealer, destination.sealed_secrets)),
-        is_historical=run.is_historical,
+        is_historical=is_from_the_beginning,
         working_directory=working_directory(settings.home, connection.id),
         limits=ReadLimits(rows=settings.batch_rows, bytes=settings.batch_bytes),
         concurrent_streams=settings.concurrent_streams,
