@@ -6,6 +6,7 @@ connection, nothing else. Deliveries stop while the client does not read what it
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,6 +49,9 @@ READ_SIZE = 256 * 1024
 WRITE_SIZE = 128 * 1024
 MOST_BUFFERED = 1024 * 1024
 """How many bytes may wait for a client before its deliveries stop."""
+
+LINGER = 1.0
+"""How many seconds a closed connection waits for the client to have read everything."""
 
 CLOSE_GRACE = 2.0
 """How many seconds a client has to answer a close before the socket is cut."""
@@ -109,6 +113,7 @@ class AmqpConnection:
                 self._flush()
                 await self._writer.drain()
                 if self._engine.closed:
+                    await self._linger()
                     return
                 data = await self._read()
                 if not data:
@@ -247,7 +252,6 @@ class AmqpConnection:
 
     def _check_management(self, address: Address) -> None:
         self.claims.check(address.path, None)
-        self.faults.check_attach(Address(address.entity, address.subscription, address.sub_queue).path)
         if address.subscription is None and address.sub_queue is None:
             self.namespace.destination(address.entity)
         else:
@@ -311,6 +315,15 @@ class AmqpConnection:
                     return await self._reader.read(READ_SIZE)
             except TimeoutError:
                 continue
+
+    async def _linger(self) -> None:
+        """Let the client read the close frame: cutting the socket with bytes unread would take it away."""
+        if self._writer.can_write_eof():
+            self._writer.write_eof()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while await self._reader.read(READ_SIZE):
+                    pass
 
     def _flush(self) -> None:
         self._flush_asked = False

@@ -108,6 +108,8 @@ class BrokeredMessage:
 
         :raises UnreadableMessageError: the bytes are not one.
         """
+        if not payload:
+            raise UnreadableMessageError("The message is empty; it needs a body at least.")
         try:
             sections = split_sections(payload)
             header = sections.decode_header()

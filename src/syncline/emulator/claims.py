@@ -74,8 +74,8 @@ class Claims:
         if not self.allows(path, claim):
             wanted = "a claim" if claim is None else f"the {claim} claim"
             raise UnauthorizedError(
-                f"Unauthorized access. {wanted.capitalize()} is required to use '{path}': put a token for it "
-                "to $cbs, and a new one before that expires."
+                f"Unauthorized access: {wanted} is required to use '{path}'. Put a token for it to $cbs, "
+                "and a new one before that expires."
             )
 
     @property

@@ -161,20 +161,18 @@ class Outlet(LinkHandler):
         """Deliver what there is, until credit, the window or the socket says stop."""
         if self.link.detached:
             return
-        sent = False
-        while self.link.credit > 0 and not self.connection.is_congested(self.link):
+        while self.link.credit > 0:
+            if self.connection.is_congested(self.link):
+                self.connection.await_drain()
+                return
             stored = self._store.acquire(lock=self._locks, session=self.session)
             if stored is None:
                 break
-            self.link.send(stored.encode(), delivery_tag=stored.lock_token or os.urandom(16), settled=not self._locks)
-            sent = True
-        else:
-            if self.link.credit > 0:
-                self.connection.await_drain()
-        if self.link.drain and self.link.credit > 0 and not self.connection.is_congested(self.link):
+            payload = stored.encode()
+            self.link.send(payload, delivery_tag=stored.lock_token or os.urandom(16), settled=not self._locks)
+            self.connection.count_sent(len(payload))
+        if self.link.drain:
             self.link.drained()
-            sent = True
-        if sent:
             self.connection.request_flush()
 
     def stop(self, error: EmulatorError) -> None:

@@ -75,11 +75,13 @@ class Server:
         self._listeners.clear()
         self._runner.stop()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None:  # pragma: no cover - asyncio runs this as a task
-            return
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own, not one of asyncio's streams, which would report its cancellation as an error.
+        task = asyncio.get_running_loop().create_task(self._run(reader, writer))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if not self._namespace.faults.refuses_connection():
                 await self._serve(reader, writer)
@@ -90,7 +92,6 @@ class Server:
             logger.exception("A connection failed")
         finally:
             await _close(writer)
-            self._tasks.discard(task)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with asyncio.timeout(FIRST_BYTES_TIMEOUT):
