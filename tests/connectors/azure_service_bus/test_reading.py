@@ -1,5 +1,6 @@
 """Reading a subscription through the official SDK, from the emulator."""
 
+import dataclasses
 import json
 import socket
 import ssl
@@ -22,6 +23,7 @@ from syncline.amqp.types import Char, Decimal64, Int
 from syncline.connectors.azure_service_bus import reader as reader_module
 from syncline.connectors.azure_service_bus import salvage
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
+from syncline.connectors.azure_service_bus.pages import Page
 from syncline.connectors.base import (
     ReadLimits,
     SourceConfigurationError,
@@ -284,6 +286,20 @@ class TestBrowsing:
         assert batch.warnings[0].code == "subscription_recreated"
         assert "orders" in batch.warnings[0].message
         assert batch.position["sequence_number"] == 2
+
+    def test_a_partitioned_topic_is_warned_of(
+        self, emulator: EmulatorThread, publish: Publish, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        publish(numbered(1))
+        ask = reader_module.Reader._request
+
+        def request(reader: reader_module.Reader, sequence_number: int, count: int) -> Page | None:
+            page = ask(reader, sequence_number, count)
+            return dataclasses.replace(page, last_sequence=(3 << 48) + page.last_sequence) if page else None
+
+        monkeypatch.setattr(reader_module.Reader, "_request", request)
+        (batch,) = read_all(without_manage(emulator))
+        assert [warning.code for warning in batch.warnings] == ["partitioned_topic"]
 
     def test_with_manage_its_age_shows_that_it_was_recreated(self, emulator: EmulatorThread, publish: Publish) -> None:
         publish(numbered(2))

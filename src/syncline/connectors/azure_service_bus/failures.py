@@ -32,6 +32,8 @@ def source_error(error: Exception, namespace: Namespace, subject: str) -> Source
     subscription s of the topic t"."""
     if isinstance(error, SourceError):
         return error
+    if isinstance(error, AzureError) and isinstance(error.inner_exception, SourceError):
+        return error.inner_exception  # a credential's own error, which the SDK wrapped
     text = namespace.scrub(_one_line(str(error)))
     if isinstance(error, HttpResponseError):
         return _from_http(error, subject, text)

@@ -35,6 +35,8 @@ ATTEMPTS = 6
 """How often a request is made before the source counts as unavailable."""
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 8.0
+_PARTITION_SHIFT = 48
+"""The bits of a sequence number above the lowest 48 are the partition, in an entity that has several."""
 _CLOCK_ALLOWANCE = timedelta(seconds=60)
 _LARGEST_USUAL_BYTES = 256 * 1024
 """Of a message, taken for granted until some were seen: the limit of the Standard tier."""
@@ -91,6 +93,8 @@ class Reader:
             if page is None:
                 break
             batch.add(page)
+            if page.last_sequence >> _PARTITION_SHIFT:
+                batch.warn(_partitioned(self._stream))
             self._bytes_each = max(1.0, batch.bytes / max(1, batch.rows))
             if batch.rows >= limits.rows or batch.bytes >= limits.bytes:
                 yield batch.take()
@@ -213,11 +217,26 @@ class _Batch:
             self.rows += page.rows.num_rows
             self.bytes += pc.sum(pc.binary_length(page.rows.column("body"))).as_py()
 
+    def warn(self, warning: SourceWarning) -> None:
+        """Have the batch say this, once."""
+        if warning not in self._warnings:
+            self._warnings = (*self._warnings, warning)
+
     def take(self) -> RawBatch:
         table = pa.Table.from_batches(self._pages, MESSAGE_SCHEMA).combine_chunks()
         taken = RawBatch(self._stream, table, dict(self._position), self.bytes, self._warnings)
         self._pages, self._warnings, self._moved, self.rows, self.bytes = [], (), False, 0, 0
         return taken
+
+
+def _partitioned(stream: Stream) -> SourceWarning:
+    return SourceWarning(
+        code="partitioned_topic",
+        subject=stream.name,
+        message=f"The topic {stream.name} is partitioned. Sequence numbers rise within a partition alone, so messages "
+        "that arrive in one partition after another was read further may be left out. Use a topic without "
+        "partitioning, or forward to one.",
+    )
 
 
 def _caught_up(enqueued: datetime | None, began: datetime, partly_filled: bool) -> bool:
