@@ -272,7 +272,9 @@ def test_a_schema_that_is_named_like_the_database_is_fine(target):
     with target.open("warehouse") as loader:
         loader.load("orders", batch([1]))
         loader.load("orders", batch([2]))
-    assert target.query('SELECT count(*) FROM "warehouse"."orders"') == [(2,)]
+    assert target.query(
+        "SELECT count(*) FROM " + ("warehouse." * (target.service == "duckdb")) + "warehouse.orders"
+    ) == [(2,)]
 
 
 def test_what_others_made_with_dlt_is_left_alone(target):

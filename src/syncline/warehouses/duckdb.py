@@ -102,8 +102,8 @@ class DuckdbWarehouse(Warehouse):
                 WarehouseTestResult(title, "FAILED", failure.message, failure.remedy),
             ]
         finally:
-            if not existed:
-                path.unlink(missing_ok=True)
+            if not existed and path.exists():
+                path.unlink()
         return [
             WarehouseTestResult("Open the database file", "PASSED", f"{path} opens."),
             WarehouseTestResult(title, "PASSED", "Schemas and tables can be made."),
@@ -145,7 +145,11 @@ class DuckdbConnection(Connection):
         # would write it so, and therefore finds its staging schema made.
         self._connection.execute(f"DROP SCHEMA IF EXISTS {quoted(self._staging)} CASCADE")
         self._connection.execute(f"CREATE SCHEMA {quoted(self._staging)}")
-        self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}")
+        if not self._connection.execute(
+            "SELECT 1 FROM duckdb_schemas() WHERE database_name = current_database() AND schema_name = ?",
+            [self._schema],
+        ).fetchall():
+            self._connection.execute(f"CREATE SCHEMA {quoted(self._schema)}")
 
     def tables(self) -> dict[str, str]:
         rows = self._connection.execute(

@@ -79,7 +79,7 @@ def _snake_case(name: str) -> str:
 
 
 def _as_in_source(name: str) -> str:
-    return _UNSAFE.sub("_", name) or "_"
+    return _UNSAFE.sub("_", name).strip() or "_"
 
 
 _NORMALIZERS: Mapping[Naming, Callable[[str], str]] = {

@@ -12,13 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import dlt
 import psycopg
 import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
 from dlt.common.destination import Destination
-from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
 from syncline.declarations import Configuration
 from syncline.warehouses import types
@@ -28,6 +26,7 @@ from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
 from syncline.warehouses.naming import Naming
 from syncline.warehouses.postgres_config import DECLARATION, PostgresConfig, ssl_mode, unavailable
+from syncline.warehouses.postgres_dlt import Database
 from syncline.warehouses.sql import (
     commented_source,
     key_condition,
@@ -217,24 +216,17 @@ class PostgresConnection(Connection):
 
     def dlt_destination(self) -> Destination[Any, Any]:
         settings = self._settings
-        credentials = PostgresCredentials()
-        credentials.update(
+        return Database(
             {
+                "host": settings.host,
+                "port": settings.port,
                 "database": settings.database,
                 "username": settings.user,
                 "password": settings.password,
-                "host": settings.host,
-                "port": settings.port,
                 "connect_timeout": CONNECT_TIMEOUT,
-                # In the URL that dlt makes of this a space becomes a plus sign, which the client takes literally.
-                "query": {
-                    **{name: str(value) for name, value in _session(settings).items()},
-                    "options": f"-clock_timeout={LOCK_TIMEOUT}s",
-                },
-            }
-        )
-        return dlt.destinations.postgres(
-            credentials=credentials, staging_dataset_name_layout=self._staging, create_indexes=False
+                "query": {name: str(value) for name, value in _session(settings).items()},
+            },
+            staging_dataset_name_layout=self._staging,
         )
 
     def clean_up(self) -> None:
