@@ -1,6 +1,7 @@
 """What the broker says on the wire: authorisation and its end, rules, faults, other operations."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -29,7 +30,7 @@ from syncline.amqp import (
 from syncline.emulator.amqp_connection import ConnectionOptions
 from syncline.emulator.brokered_message import BrokeredMessage
 from syncline.emulator.descriptions import AccessPolicy
-from syncline.emulator.emulator import Emulator
+from syncline.emulator.emulator import Emulator, EmulatorThread
 from syncline.emulator.errors import InvalidEntityError
 
 from .conftest import topology
@@ -356,3 +357,11 @@ async def test_a_deleted_entity_lets_its_receivers_go(running: Emulator, raw: Ra
     await raw.wait_for(LinkAttached, link=link)
     running.namespace.delete_queue("plain")
     assert await detachment(raw, link) == "amqp:not-found"
+
+
+async def test_a_port_that_is_taken_is_an_error_and_leaves_nothing(running: Emulator) -> None:
+    with pytest.raises(OSError, match="address already in use"):
+        await Emulator(topology(), port=running.port).start()
+    with pytest.raises(OSError, match="address already in use"), EmulatorThread(topology(), port=running.port):
+        pass
+    assert all(thread.name != "service-bus-emulator" for thread in threading.enumerate())

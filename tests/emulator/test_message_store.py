@@ -330,3 +330,17 @@ def test_new_settings_hold_for_what_comes() -> None:
     bench.store.add(message("b"))
     bench.pass_time(10)
     assert peeked(bench) == [(1, "a")]
+
+
+def test_nothing_is_left_of_messages_that_came_and_went() -> None:
+    bench = Bench(StoreSettings("orders", time_to_live=1_000_000, lock_duration=1000))
+    content = message("a")
+    for _ in range(200):
+        for _ in range(10):
+            bench.store.add(content)
+        while (locked := bench.store.acquire(lock=True)) is not None:
+            assert locked.lock_token is not None
+            bench.store.complete(locked.lock_token)
+        bench.pass_time(1500)
+    assert [len(bench.store._ready), len(bench.store._lock_ends), len(bench.store._expiries)] == [0, 0, 0]
+    assert len(bench.timeline) < 5

@@ -1,7 +1,9 @@
 """Which message identifiers were seen lately, for entities that detect duplicates."""
 
 from collections import deque
+from collections.abc import Sequence
 
+from syncline.emulator.brokered_message import BrokeredMessage
 from syncline.emulator.conditions import InvalidRequestError
 
 
@@ -13,17 +15,20 @@ class DuplicateHistory:
         self._seen: set[object] = set()
         self._order: deque[tuple[int, object]] = deque()
 
-    def is_new(self, message_id: object, now: int) -> bool:
-        """Whether the identifier is seen for the first time within the window; remembers it.
+    def without_duplicates(self, contents: Sequence[BrokeredMessage], now: int) -> list[BrokeredMessage]:
+        """Those of the messages that are seen for the first time within the window; remembers them.
 
-        :raises InvalidRequestError: the message has no identifier.
+        :raises InvalidRequestError: one of them has no identifier; then none is remembered.
         """
-        if message_id is None:
+        if any(content.message_id is None for content in contents):
             raise InvalidRequestError(
                 "The entity detects duplicates, and the message has no message-id to tell it by. Set one."
             )
         while self._order and self._order[0][0] <= now - self.window:
             self._seen.discard(self._order.popleft()[1])
+        return [content for content in contents if self._is_new(content.message_id, now)]
+
+    def _is_new(self, message_id: object, now: int) -> bool:
         if message_id in self._seen:
             return False
         self._seen.add(message_id)

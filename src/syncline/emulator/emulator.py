@@ -63,10 +63,17 @@ class Emulator:
         )
 
     async def start(self) -> None:
-        """Begin to listen; `port` and `tls_port` then say where."""
-        self.port = await self._server.listen(self.host, self.port)
-        if self._tls is not None:
-            self.tls_port = await self._server.listen(self.host, self.tls_port, self._tls)
+        """Begin to listen; `port` and `tls_port` then say where.
+
+        :raises OSError: a port is taken; nothing is listened on then.
+        """
+        try:
+            self.port = await self._server.listen(self.host, self.port)
+            if self._tls is not None:
+                self.tls_port = await self._server.listen(self.host, self.tls_port, self._tls)
+        except OSError:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Close every connection and stop listening."""
@@ -146,15 +153,17 @@ class EmulatorThread:
     def start(self) -> Self:
         """Start and wait until it listens."""
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self.emulator.start(), self._loop).result(timeout=30)
+        try:
+            asyncio.run_coroutine_threadsafe(self.emulator.start(), self._loop).result(timeout=30)
+        except BaseException:
+            self._end_thread()
+            raise
         return self
 
     def stop(self) -> None:
         """Stop and wait until it is over."""
         asyncio.run_coroutine_threadsafe(self.emulator.stop(), self._loop).result(timeout=30)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=30)
-        self._loop.close()
+        self._end_thread()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -163,6 +172,11 @@ class EmulatorThread:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def _end_thread(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=30)
+        self._loop.close()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -228,7 +228,8 @@ class Queue(MessageEntity):
     def update(self, description: QueueDescription) -> None:
         """Take on other properties."""
         self.description = description
-        self._duplicates = duplicate_history(description) if self._duplicates is None else self._duplicates
+        if self._duplicates is not None:
+            self._duplicates.window = milliseconds(description.duplicate_detection_history_time_window) or 0
         self._apply(description)
 
     def send(self, contents: Sequence[BrokeredMessage], origin: Origin | None = None) -> list[int]:
@@ -239,19 +240,15 @@ class Queue(MessageEntity):
             raise InvalidOperationError(
                 f"'{self.path}' requires sessions, and the message has no session id. Set the message's group-id."
             )
-        numbers = [self.enqueue(content, origin) for content in self._without_duplicates(contents)]
+        if self._duplicates is not None:
+            contents = self._duplicates.without_duplicates(contents, self._timeline.clock())
+        numbers = [self.enqueue(content, origin) for content in contents]
         self.store.notify()
         return [number for number in numbers if number is not None]
 
     def cancel_scheduled(self, sequence_numbers: Iterable[int]) -> None:
         """Forget scheduled messages; errors as :meth:`MessageStore.cancel_scheduled`."""
         self.store.cancel_scheduled(sequence_numbers)
-
-    def _without_duplicates(self, contents: Sequence[BrokeredMessage]) -> Sequence[BrokeredMessage]:
-        if self._duplicates is None:
-            return contents
-        now = self._timeline.clock()
-        return [content for content in contents if self._duplicates.is_new(content.message_id, now)]
 
 
 def duplicate_history(description: QueueDescription | TopicDescription) -> DuplicateHistory | None:

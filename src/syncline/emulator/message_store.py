@@ -8,14 +8,15 @@ timeline, so a message costs no timer of its own.
 
 import heapq
 import os
-from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from syncline.emulator.brokered_message import BrokeredMessage
 from syncline.emulator.conditions import InvalidOperationError, MessageLockLostError, MessageNotFoundError
+from syncline.emulator.deadlines import Alarm, Deadlines
 from syncline.emulator.errors import EmulatorError
+from syncline.emulator.message_log import MessageLog
 from syncline.emulator.sessions import Session, SessionTable, session_lock_lost
 from syncline.emulator.stored_message import MessageState, StoredMessage
 from syncline.emulator.timeline import END_OF_TIME, Timeline
@@ -60,25 +61,28 @@ class MessageStore:
 
     def __init__(self, settings: StoreSettings, timeline: Timeline, dead_letter: Disposer | None = None) -> None:
         self.settings = settings
-        self.size = 0
         self.scheduled_count = 0
         self.sessions = SessionTable()
         self._dead_letter = dead_letter
         self._timeline = timeline
-        self._messages: dict[int, StoredMessage] = {}
-        self._order: list[int] = []
+        self._messages = MessageLog()
         self._last_sequence_number = 0
         self._ready: list[int] = []
         self._locked: dict[bytes, StoredMessage] = {}
-        self._lock_deadlines: list[tuple[int, bytes]] = []
-        self._expiries: list[tuple[int, int]] = []
-        self._schedule: list[tuple[int, int]] = []
+        self._lock_ends: Deadlines[bytes] = Deadlines()
+        self._expiries: Deadlines[int] = Deadlines()
+        self._schedule: Deadlines[int] = Deadlines()
+        self._alarm = Alarm(timeline, self.advance)
         self._consumers: list[Consumer] = []
-        self._wake_at: int | None = None
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._messages)
+
+    @property
+    def size(self) -> int:
+        """How many bytes the messages have together."""
+        return self._messages.size
 
     @property
     def active_count(self) -> int:
@@ -98,10 +102,10 @@ class MessageStore:
         if due is not None and due > now:
             stored = StoredMessage(content, number, now, state=MessageState.SCHEDULED)
             stored.enqueue_sequence_number = enqueue_sequence_number
-            heapq.heappush(self._schedule, (due, number))
+            self._schedule.add(due, number)
             self.scheduled_count += 1
             self._insert(stored)
-            self._ask_to_wake(due)
+            self._alarm.set(due)
             return number
         stored = StoredMessage(
             content,
@@ -143,12 +147,10 @@ class MessageStore:
         now = self._timeline.clock()
         found: list[StoredMessage] = []
         size = 0
-        messages = self._messages
-        for position in range(bisect_left(self._order, from_sequence_number), len(self._order)):
+        for stored in self._messages.starting_at(from_sequence_number):
             if len(found) >= limit:
                 break
-            stored = messages.get(self._order[position])
-            if stored is None or stored.has_expired(now):
+            if stored.has_expired(now):
                 continue
             if session_id is not None and stored.content.session_id != session_id:
                 continue
@@ -268,7 +270,7 @@ class MessageStore:
         messages = [self._locked_by(token) for token in tokens]
         for stored, token in zip(messages, tokens, strict=True):
             stored.locked_until = until
-            heapq.heappush(self._lock_deadlines, (until, token))
+            self._lock_ends.add(until, token)
         return [until] * len(messages)
 
     # Sessions
@@ -285,7 +287,7 @@ class MessageStore:
             return None
         until = self._timeline.clock() + self.settings.lock_duration
         self.sessions.lock(session, owner, until)
-        self._ask_to_wake(until)
+        self._alarm.set(until)
         return session
 
     def held_session(self, identifier: str) -> Session:
@@ -333,12 +335,14 @@ class MessageStore:
         changed |= self._lapse_locks(now)
         changed |= self._enqueue_scheduled(now)
         self._expire_due(now)
-        heaps: tuple[Sequence[tuple[int, object]], ...] = (self._lock_deadlines, self._schedule, self._expiries)
-        deadlines = [heap[0][0] for heap in heaps if heap]
-        if self.sessions.next_deadline is not None:
-            deadlines.append(self.sessions.next_deadline)
-        if deadlines:
-            self._ask_to_wake(min(deadlines))
+        for deadline in (
+            self._lock_ends.next,
+            self._schedule.next,
+            self._expiries.next,
+            self.sessions.next_deadline,
+        ):
+            if deadline is not None:
+                self._alarm.set(deadline)
         if changed:
             self.notify()
 
@@ -371,8 +375,7 @@ class MessageStore:
 
     def _lapse_locks(self, now: int) -> bool:
         changed = False
-        while self._lock_deadlines and self._lock_deadlines[0][0] <= now:
-            _, token = heapq.heappop(self._lock_deadlines)
+        for token in self._lock_ends.pop_due(now):
             stored = self._locked.get(token)
             if stored is not None and stored.locked_until <= now:
                 self._unlock(stored, failed=True)
@@ -381,8 +384,7 @@ class MessageStore:
 
     def _enqueue_scheduled(self, now: int) -> bool:
         changed = False
-        while self._schedule and self._schedule[0][0] <= now:
-            _, number = heapq.heappop(self._schedule)
+        for number in self._schedule.pop_due(now):
             stored = self._messages.get(number)
             if stored is not None and stored.state is MessageState.SCHEDULED:
                 self._remove(stored)
@@ -391,20 +393,10 @@ class MessageStore:
         return changed
 
     def _expire_due(self, now: int) -> None:
-        while self._expiries and self._expiries[0][0] <= now:
-            _, number = heapq.heappop(self._expiries)
+        for number in self._expiries.pop_due(now):
             stored = self._messages.get(number)
             if stored is not None and stored.has_expired(now):
                 self._expire(stored)
-
-    def _ask_to_wake(self, when: int) -> None:
-        if self._wake_at is None or when < self._wake_at:
-            self._wake_at = when
-            self._timeline.at(when, self._on_wake)
-
-    def _on_wake(self) -> None:
-        self._wake_at = None
-        self.advance()
 
     # Parts
 
@@ -416,34 +408,33 @@ class MessageStore:
         return expires_at if expires_at < END_OF_TIME else None
 
     def _insert(self, stored: StoredMessage) -> None:
-        number = stored.sequence_number
-        if self._order and number < self._order[-1]:
-            insort(self._order, number)
-        else:
-            self._order.append(number)
-        self._messages[number] = stored
-        self.size += stored.content.size
+        self._messages.insert(stored)
         if self.settings.requires_session and stored.content.session_id is not None:
             self.sessions.get(stored.content.session_id).message_count += 1
 
     def _remove(self, stored: StoredMessage) -> None:
         if stored.lock_token is not None:
             self._forget_lock(stored)
-        del self._messages[stored.sequence_number]
-        self.size -= stored.content.size
+        self._messages.remove(stored)
+        self._forget_stale()
         if stored.state is MessageState.SCHEDULED:
             self.scheduled_count -= 1
-        if len(self._order) > 2 * len(self._messages) + 1024:
-            self._order = [number for number in self._order if number in self._messages]
         if self.settings.requires_session and stored.content.session_id is not None:
             session = self.sessions.get(stored.content.session_id)
             session.message_count -= 1
             self.sessions.forget_if_disposable(session)
 
+    def _forget_stale(self) -> None:
+        # What is gone leaves its entries in the heaps; they go once they have come to the front.
+        while self._ready and self._ready[0] not in self._messages:
+            heapq.heappop(self._ready)
+        self._expiries.forget_all_but(self._messages)
+        self._lock_ends.forget_all_but(self._locked)
+
     def _make_ready(self, stored: StoredMessage) -> None:
         if stored.expires_at is not None:
-            heapq.heappush(self._expiries, (stored.expires_at, stored.sequence_number))
-            self._ask_to_wake(stored.expires_at)
+            self._expiries.add(stored.expires_at, stored.sequence_number)
+            self._alarm.set(stored.expires_at)
         session_id = stored.content.session_id
         if self.settings.requires_session and session_id is not None:
             heapq.heappush(self.sessions.get(session_id).ready, stored.sequence_number)
@@ -459,8 +450,8 @@ class MessageStore:
             session.held_tokens.add(token)
             return
         stored.locked_until = now + self.settings.lock_duration
-        heapq.heappush(self._lock_deadlines, (stored.locked_until, token))
-        self._ask_to_wake(stored.locked_until)
+        self._lock_ends.add(stored.locked_until, token)
+        self._alarm.set(stored.locked_until)
 
     def _locked_by(self, token: bytes) -> StoredMessage:
         stored = self._locked.get(token)
@@ -506,9 +497,7 @@ class MessageStore:
 
     def _modify(self, stored: StoredMessage, properties: Properties) -> None:
         if properties:
-            self.size -= stored.content.size
-            stored.content = stored.content.with_application_properties(properties)
-            self.size += stored.content.size
+            self._messages.replace(stored, stored.content.with_application_properties(properties))
 
     def check_sessionless(self) -> None:
         """Raise InvalidOperationError when messages are to be received by session here."""

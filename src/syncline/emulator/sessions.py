@@ -1,9 +1,9 @@
 """Sessions of a queue or subscription: their locks, their state and what waits in them."""
 
-import heapq
 from collections.abc import Callable
 
 from syncline.emulator.conditions import SessionCannotBeLockedError, SessionLockLostError
+from syncline.emulator.deadlines import Deadlines
 
 
 class Session:
@@ -46,7 +46,7 @@ class SessionTable:
 
     def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
-        self._deadlines: list[tuple[int, str]] = []
+        self._deadlines: Deadlines[str] = Deadlines()
 
     def get(self, identifier: str) -> Session:
         """The session of that identifier, made when it is not there."""
@@ -59,6 +59,7 @@ class SessionTable:
         """Drop a session that holds nothing any more."""
         if session.is_disposable:
             self._sessions.pop(session.identifier, None)
+            self._deadlines.forget_all_but(self._sessions)
 
     def next_available(self) -> Session | None:
         """The free session with the oldest ready message, or None when there is none."""
@@ -90,8 +91,7 @@ class SessionTable:
 
     def pop_lapsed(self, now: int) -> Session | None:
         """One session whose lock has run out by `now`, still in its owner's hands, or None."""
-        while self._deadlines and self._deadlines[0][0] <= now:
-            _, identifier = heapq.heappop(self._deadlines)
+        for identifier in self._deadlines.pop_due(now):
             session = self._sessions.get(identifier)
             if session is not None and session.owner is not None and session.locked_until <= now:
                 return session
@@ -100,7 +100,7 @@ class SessionTable:
     @property
     def next_deadline(self) -> int | None:
         """When the next lock may run out, in milliseconds."""
-        return self._deadlines[0][0] if self._deadlines else None
+        return self._deadlines.next
 
     def with_content(self) -> list[str]:
         """The identifiers of sessions that hold messages or a state, in order."""
@@ -124,7 +124,7 @@ class SessionTable:
 
     def _extend(self, session: Session, until: int) -> None:
         session.locked_until = until
-        heapq.heappush(self._deadlines, (until, session.identifier))
+        self._deadlines.add(until, session.identifier)
 
 
 def session_lock_lost(identifier: str) -> SessionLockLostError:

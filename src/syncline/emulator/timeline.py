@@ -34,6 +34,9 @@ class Timeline:
         self._entries: list[tuple[int, int, Callable[[], None]]] = []
         self._counter = 0
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def at(self, when: int, callback: Callable[[], None]) -> None:
         """Call `callback` once `when` (milliseconds) has come."""
         earlier = not self._entries or when < self._entries[0][0]

@@ -22,6 +22,7 @@ from syncline.emulator.entities import (
     check_may_send,
     check_sizes,
     duplicate_history,
+    milliseconds,
 )
 from syncline.emulator.errors import EntityExistsError, EntityNotFoundError
 from syncline.emulator.filters import FilterInput, compile_filter
@@ -195,6 +196,8 @@ class Topic:
     def update(self, description: TopicDescription) -> None:
         """Take on other properties."""
         self.description = description
+        if self._duplicates is not None:
+            self._duplicates.window = milliseconds(description.duplicate_detection_history_time_window) or 0
 
     def delete(self) -> None:
         """Delete the subscriptions and forget what is scheduled."""
@@ -233,7 +236,7 @@ class Topic:
         check_sizes(self.description, contents, self.size)
         now = self._timeline.clock()
         if self._duplicates is not None:
-            contents = [content for content in contents if self._duplicates.is_new(content.message_id, now)]
+            contents = self._duplicates.without_duplicates(contents, now)
         numbers = []
         hops = origin.hops if origin else 0
         for content in contents:
