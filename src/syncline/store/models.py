@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -92,8 +93,14 @@ class User(Base):
     email: Mapped[str] = mapped_column(Text)
     given_name: Mapped[str] = mapped_column(Text, default="")
     family_name: Mapped[str] = mapped_column(Text, default="")
+    phone: Mapped[str | None] = mapped_column(Text, default=None)
+    picture: Mapped[str | None] = mapped_column(Text, default=None)
     role: Mapped[str] = mapped_column(Text, default="Account Administrator")
+    """The account role; empty for a user who may act in single groups alone."""
+    invited: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    deleted_at: Mapped[datetime | None] = mapped_column(default=None)
+    """A deleted user stays, without name and address, for the connections that name who made them."""
 
 
 class ApiKey(Base):
@@ -106,7 +113,13 @@ class ApiKey(Base):
     secret_digest: Mapped[str] = mapped_column(String(64))
     name: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime | None] = mapped_column(default=None)
+    expires_at: Mapped[datetime | None] = mapped_column(default=None)
     revoked_at: Mapped[datetime | None] = mapped_column(default=None)
+    system_key_id: Mapped[str | None] = mapped_column(String(40), index=True, unique=True, default=None)
+    """Set for a system key: one of the account, which outlives the user who made it."""
+    permissions: Mapped[list[Any] | None] = mapped_column(default=None)
+    """What a system key may do, as the request said; a user's key may do what the user's role says."""
 
 
 class Group(Base):
@@ -124,6 +137,17 @@ class Group(Base):
     public_key: Mapped[str] = mapped_column(Text)
     """The group's SSH public key, one line in OpenSSH form."""
     sealed_private_key: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class GroupUser(Base):
+    """A user of a group, and the role there."""
+
+    __tablename__ = "group_users"
+
+    group_id: Mapped[str] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
+    role: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
