@@ -15,7 +15,8 @@ from syncline.emulator.conditions import (
     SessionLockLostError,
 )
 from syncline.emulator.errors import EmulatorError
-from syncline.emulator.message_store import MessageStore, StoreSettings
+from syncline.emulator.message_store import MessageStore
+from syncline.emulator.store_settings import StoreSettings
 from syncline.emulator.stored_message import StoredMessage
 from syncline.emulator.timeline import Timeline
 
@@ -342,5 +343,5 @@ def test_nothing_is_left_of_messages_that_came_and_went() -> None:
             assert locked.lock_token is not None
             bench.store.complete(locked.lock_token)
         bench.pass_time(1500)
-    assert [len(bench.store._ready), len(bench.store._lock_ends), len(bench.store._expiries)] == [0, 0, 0]
+    assert [len(bench.store._ready), len(bench.store._locks), len(bench.store._expiries)] == [0, 0, 0]
     assert len(bench.timeline) < 5

@@ -23,7 +23,8 @@ from syncline.emulator.descriptions import (
 )
 from syncline.emulator.duplicates import DuplicateHistory
 from syncline.emulator.errors import EmulatorError, EntityNotFoundError
-from syncline.emulator.message_store import MessageStore, Properties, StoreSettings
+from syncline.emulator.message_store import MessageStore
+from syncline.emulator.store_settings import Properties, StoreSettings
 from syncline.emulator.stored_message import MessageState, StoredMessage
 from syncline.emulator.timeline import Timeline
 

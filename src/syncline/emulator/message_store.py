@@ -7,49 +7,18 @@ timeline, so a message costs no timer of its own.
 """
 
 import heapq
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Sequence
 
 from syncline.emulator.brokered_message import BrokeredMessage
 from syncline.emulator.conditions import InvalidOperationError, MessageLockLostError, MessageNotFoundError
 from syncline.emulator.deadlines import Alarm, Deadlines
 from syncline.emulator.errors import EmulatorError
+from syncline.emulator.locks import LockTable
 from syncline.emulator.message_log import MessageLog
 from syncline.emulator.sessions import Session, SessionTable, session_lock_lost
+from syncline.emulator.store_settings import Consumer, Disposer, Properties, StoreSettings
 from syncline.emulator.stored_message import MessageState, StoredMessage
 from syncline.emulator.timeline import END_OF_TIME, Timeline
-
-Properties = Mapping[str, object]
-
-
-class Consumer(Protocol):
-    """Something that takes messages out of a store."""
-
-    def wake(self) -> None:
-        """There may be a message, or a session, to have."""
-
-    def stop(self, error: EmulatorError) -> None:
-        """The entity was deleted or disabled: there will be nothing to have any more."""
-
-
-class Disposer(Protocol):
-    """Where a store sends what must leave it other than to a receiver."""
-
-    def __call__(self, stored: StoredMessage, reason: str, description: str | None, properties: Properties) -> None: ...
-
-
-@dataclass(slots=True)
-class StoreSettings:
-    """How a store treats its messages; durations in milliseconds, None without limit."""
-
-    path: str
-    lock_duration: int = 60_000
-    max_delivery_count: int | None = 10
-    time_to_live: int | None = None
-    dead_letter_expired: bool = False
-    requires_session: bool = False
 
 
 class MessageStore:
@@ -68,11 +37,10 @@ class MessageStore:
         self._messages = MessageLog()
         self._last_sequence_number = 0
         self._ready: list[int] = []
-        self._locked: dict[bytes, StoredMessage] = {}
-        self._lock_ends: Deadlines[bytes] = Deadlines()
         self._expiries: Deadlines[int] = Deadlines()
         self._schedule: Deadlines[int] = Deadlines()
         self._alarm = Alarm(timeline, self.advance)
+        self._locks = LockTable(self._alarm)
         self._consumers: list[Consumer] = []
         self._closed = False
 
@@ -268,9 +236,8 @@ class MessageStore:
         now = self._timeline.clock()
         until = now + self.settings.lock_duration
         messages = [self._locked_by(token) for token in tokens]
-        for stored, token in zip(messages, tokens, strict=True):
-            stored.locked_until = until
-            self._lock_ends.add(until, token)
+        for stored in messages:
+            self._locks.extend(stored, until)
         return [until] * len(messages)
 
     # Sessions
@@ -307,8 +274,8 @@ class MessageStore:
         session = self.held_session(identifier)
         until = self._timeline.clock() + self.settings.lock_duration
         self.sessions.renew(session, until)
-        for token in session.held_tokens:
-            self._locked[token].locked_until = until
+        for stored in self._held_in(session):
+            stored.locked_until = until
         return until
 
     def set_session_state(self, identifier: str, state: bytes | None) -> None:
@@ -319,8 +286,8 @@ class MessageStore:
 
     def release_session(self, session: Session, *, failed: bool = False) -> None:
         """Take a session from its receiver; what it held and did not settle becomes ready again."""
-        for token in tuple(session.held_tokens):
-            self._unlock(self._locked[token], failed=failed)
+        for stored in self._held_in(session):
+            self._unlock(stored, failed=failed)
         self.sessions.free(session)
         self.notify()
 
@@ -336,7 +303,7 @@ class MessageStore:
         changed |= self._enqueue_scheduled(now)
         self._expire_due(now)
         for deadline in (
-            self._lock_ends.next,
+            self._locks.next_end,
             self._schedule.next,
             self._expiries.next,
             self.sessions.next_deadline,
@@ -360,7 +327,7 @@ class MessageStore:
         self._closed = True
         self.interrupt(error)
         self._messages.clear()
-        self._locked.clear()
+        self._locks.clear()
         self._consumers.clear()
 
     def _lapse_sessions(self, now: int) -> bool:
@@ -375,11 +342,9 @@ class MessageStore:
 
     def _lapse_locks(self, now: int) -> bool:
         changed = False
-        for token in self._lock_ends.pop_due(now):
-            stored = self._locked.get(token)
-            if stored is not None and stored.locked_until <= now:
-                self._unlock(stored, failed=True)
-                changed = True
+        for stored in self._locks.pop_lapsed(now):
+            self._unlock(stored, failed=True)
+            changed = True
         return changed
 
     def _enqueue_scheduled(self, now: int) -> bool:
@@ -413,8 +378,7 @@ class MessageStore:
             self.sessions.get(stored.content.session_id).message_count += 1
 
     def _remove(self, stored: StoredMessage) -> None:
-        if stored.lock_token is not None:
-            self._forget_lock(stored)
+        self._forget_lock(stored)
         self._messages.remove(stored)
         self._forget_stale()
         if stored.state is MessageState.SCHEDULED:
@@ -429,7 +393,6 @@ class MessageStore:
         while self._ready and self._ready[0] not in self._messages:
             heapq.heappop(self._ready)
         self._expiries.forget_all_but(self._messages)
-        self._lock_ends.forget_all_but(self._locked)
 
     def _make_ready(self, stored: StoredMessage) -> None:
         if stored.expires_at is not None:
@@ -442,19 +405,16 @@ class MessageStore:
             heapq.heappush(self._ready, stored.sequence_number)
 
     def _lock(self, stored: StoredMessage, now: int, session: Session | None) -> None:
-        token = os.urandom(16)
-        stored.lock_token = token
-        self._locked[token] = stored
-        if session is not None:
-            stored.locked_until = session.locked_until
-            session.held_tokens.add(token)
-            return
-        stored.locked_until = now + self.settings.lock_duration
-        self._lock_ends.add(stored.locked_until, token)
-        self._alarm.set(stored.locked_until)
+        if session is None:
+            self._locks.take(stored, now + self.settings.lock_duration)
+        else:
+            self._locks.take_in_session(stored, session)
+
+    def _held_in(self, session: Session) -> list[StoredMessage]:
+        return [stored for token in session.held_tokens if (stored := self._locks.get(token)) is not None]
 
     def _locked_by(self, token: bytes) -> StoredMessage:
-        stored = self._locked.get(token)
+        stored = self._locks.get(token)
         if stored is None or (not self.settings.requires_session and stored.locked_until <= self._timeline.clock()):
             raise MessageLockLostError(
                 f"The lock supplied for a message in '{self.settings.path}' is invalid: it ran out, or the message "
@@ -463,13 +423,11 @@ class MessageStore:
         return stored
 
     def _forget_lock(self, stored: StoredMessage) -> None:
-        token = stored.lock_token
-        if token is None:
+        if stored.lock_token is None:
             return
-        del self._locked[token]
         if self.settings.requires_session and stored.content.session_id is not None:
-            self.sessions.get(stored.content.session_id).held_tokens.discard(token)
-        stored.lock_token = None
+            self.sessions.get(stored.content.session_id).held_tokens.discard(stored.lock_token)
+        self._locks.release(stored)
 
     def _unlock(self, stored: StoredMessage, *, failed: bool) -> None:
         self._forget_lock(stored)
