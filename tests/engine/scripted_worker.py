@@ -122,4 +122,4 @@ if __name__ == "__main__":
     _replace("syncline.warehouses.registry", warehouse_for=lambda _: warehouse)
     from syncline.engine import worker_process
 
-    worker_process.main()
+    worker_process.run()

@@ -26,8 +26,9 @@ WORKER_COMMAND = (sys.executable, "-m", "syncline.engine.worker_process")
 MOST_SPARE_WORKERS = 2
 """A waiting worker costs memory, so more of them than this are not kept, however many may run."""
 
-PRESTART_DELAY = 0.5
-"""Seconds after the start, so that a server that only answers a few requests does not pay for workers."""
+PRESTART_DELAY = 2.0
+"""Seconds after the start: the workers of runs that go on after a restart come first, and a server that only answers a
+few requests does not pay for any."""
 
 _PASSED_ON = re.compile(
     r"(HOME|USER|LOGNAME|PATH|LANG|LANGUAGE|LC_.*|TZ|TMPDIR|NO_COLOR|VIRTUAL_ENV|PYTHONPATH|LD_LIBRARY_PATH|"

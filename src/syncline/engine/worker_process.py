@@ -5,12 +5,14 @@ server is gone and the worker ends at once, without cleaning up: what it had not
 """
 
 import importlib
+import logging
 import os
 import queue
 import signal
 import sys
 import threading
 from collections.abc import Iterator
+from typing import NoReturn
 
 import structlog
 
@@ -81,9 +83,18 @@ def _lines(descriptor: int) -> Iterator[bytes]:
         yield from lines
 
 
-if __name__ == "__main__":
+def run() -> NoReturn:
+    """Carry out one job and end at once: everything that matters is in the store by then, and a library's thread that
+    waits for the network would hold up an ordinary exit by seconds."""
+    code = 0
     try:
         main()
     except Exception:
         structlog.get_logger(__name__).exception("worker failed")
-        sys.exit(1)
+        code = 1
+    logging.shutdown()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    run()
