@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    CheckConstraint,
     DateTime,
     ForeignKey,
     Index,
@@ -288,6 +289,56 @@ class Cursor(Base):
     position: Mapped[dict[str, Any]] = mapped_column()
     """Opaque to all but the connector."""
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class TrustedCertificate(Base):
+    """A TLS certificate that somebody approved for one connection or one destination."""
+
+    __tablename__ = "trusted_certificates"
+    __table_args__ = (
+        UniqueConstraint("connection_id", "sha256"),
+        UniqueConstraint("destination_id", "sha256"),
+        CheckConstraint("(connection_id IS NULL) <> (destination_id IS NULL)", name="one_owner"),
+    )
+
+    row_id: Mapped[str] = mapped_column(String(40), primary_key=True, default=new_id)
+    connection_id: Mapped[str | None] = mapped_column(ForeignKey("connections.id", ondelete="CASCADE"), default=None)
+    destination_id: Mapped[str | None] = mapped_column(ForeignKey("destinations.id", ondelete="CASCADE"), default=None)
+    identifier: Mapped[str] = mapped_column(Text)
+    """The base64url of `hash`: the identifier among those of its connection or destination."""
+    hash: Mapped[str] = mapped_column(Text)
+    """The SHA-256 of the certificate as the client wrote it."""
+    sha256: Mapped[str] = mapped_column(String(64))
+    """The SHA-256 of the certificate, in hexadecimal."""
+    encoded_cert: Mapped[str] = mapped_column(Text)
+    """The certificate's DER form in base64."""
+    validated_by: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    validated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class TrustedFingerprint(Base):
+    """An SSH host key that somebody approved for one connection or one destination."""
+
+    __tablename__ = "trusted_fingerprints"
+    __table_args__ = (
+        UniqueConstraint("connection_id", "sha256"),
+        UniqueConstraint("destination_id", "sha256"),
+        CheckConstraint("(connection_id IS NULL) <> (destination_id IS NULL)", name="one_owner"),
+    )
+
+    row_id: Mapped[str] = mapped_column(String(40), primary_key=True, default=new_id)
+    connection_id: Mapped[str | None] = mapped_column(ForeignKey("connections.id", ondelete="CASCADE"), default=None)
+    destination_id: Mapped[str | None] = mapped_column(ForeignKey("destinations.id", ondelete="CASCADE"), default=None)
+    identifier: Mapped[str] = mapped_column(Text)
+    """The base64url of `hash`: the identifier among those of its connection or destination."""
+    hash: Mapped[str] = mapped_column(Text)
+    """The SHA-256 of the key as the client wrote it."""
+    sha256: Mapped[str] = mapped_column(String(64))
+    """The SHA-256 of the key, in hexadecimal."""
+    public_key: Mapped[str] = mapped_column(Text)
+    """The key as one line in OpenSSH form."""
+    validated_by: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    validated_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class Notice(Base):
