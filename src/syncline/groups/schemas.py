@@ -18,10 +18,19 @@ def _check_name(name: str) -> str:
     return name
 
 
+GroupName = Annotated[str, Field(max_length=200), AfterValidator(_check_name)]
+
+
 class CreateGroup(RequestModel):
     """The body of a request for a new group."""
 
-    name: Annotated[str, Field(max_length=200), AfterValidator(_check_name)]
+    name: GroupName
+
+
+class UpdateGroup(RequestModel):
+    """The body of a request that changes a group. What is absent stays."""
+
+    name: GroupName | None = None
 
 
 class GroupResponse(ResponseModel):
@@ -41,3 +50,9 @@ class PublicKeyResponse(ResponseModel):
     """A group's SSH public key, for the `authorized_keys` of a tunnel's host."""
 
     public_key: str
+
+
+class ServiceAccountResponse(ResponseModel):
+    """The cloud service account that acts for a group; null, for a server of your own has none."""
+
+    service_account: str | None

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,7 +11,7 @@ from syncline.api.errors import Conflict, NotFound
 from syncline.api.paging import Page, paginate
 from syncline.groups.keys import new_key_pair
 from syncline.store.database import Database
-from syncline.store.models import Group, new_id
+from syncline.store.models import Connection, Destination, Group, new_id
 from syncline.store.sealing import Sealer
 
 
@@ -34,8 +34,48 @@ async def create_group(database: Database, sealer: Sealer, caller: Caller, name:
         async with database.session() as session:
             session.add(group)
     except IntegrityError:
-        raise Conflict(f"A group with the name '{name}' exists already. Choose another `name`.") from None
+        raise _name_is_taken(name) from None
     return group
+
+
+async def rename_group(database: Database, caller: Caller, identifier: str, name: str | None) -> Group:
+    """Give a group another name; without one nothing changes.
+
+    Raises:
+        NotFound: there is no such group.
+        Conflict: another group of the account has this name.
+    """
+    try:
+        async with database.session() as session:
+            group = await get_group(session, caller, identifier)
+            if name is not None:
+                group.name = name
+            await session.flush()
+    except IntegrityError:
+        raise _name_is_taken(name or "") from None
+    return group
+
+
+async def delete_group(database: Database, caller: Caller, identifier: str) -> None:
+    """Delete a group that has no connections, with its destination, its users and its key pair. What was loaded
+    into the destination stays there.
+
+    Raises:
+        NotFound: there is no such group.
+        Conflict: the group has connections.
+    """
+    async with database.session() as session:
+        # Locked, as it is for a new connection: one of the two wins, and the other is told.
+        await session.get(Group, identifier, with_for_update=True)
+        group = await get_group(session, caller, identifier)
+        connection_id = await session.scalar(select(Connection.id).where(Connection.group_id == identifier).limit(1))
+        if connection_id is not None:
+            raise Conflict(
+                f"The group '{identifier}' has connections, '{connection_id}' for one. Delete them first: "
+                f"GET /v1/groups/{identifier}/connections lists them."
+            )
+        await session.execute(delete(Destination).where(Destination.id == identifier))
+        await session.delete(group)
 
 
 async def list_groups(database: Database, caller: Caller, page: Page) -> tuple[list[Group], str | None]:
@@ -54,3 +94,7 @@ async def get_group(session: AsyncSession, caller: Caller, identifier: str) -> G
     if group is None or group.account_id != caller.account_id:
         raise NotFound("Group", identifier)
     return group
+
+
+def _name_is_taken(name: str) -> Conflict:
+    return Conflict(f"A group with the name '{name}' exists already. Choose another `name`.")
