@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
+import jwt
 import pytest
 
 from syncline.amqp import (
@@ -32,6 +34,7 @@ from syncline.emulator.brokered_message import BrokeredMessage
 from syncline.emulator.descriptions import AccessPolicy
 from syncline.emulator.emulator import Emulator, EmulatorThread
 from syncline.emulator.errors import InvalidEntityError
+from syncline.emulator.tokens import JsonWebTokenVerifier
 
 from .conftest import topology
 from .raw_client import RawClient
@@ -281,6 +284,33 @@ async def test_dropped_connections_are_cut_and_new_ones_serve(running: Emulator,
     await raw.wait_for(ConnectionClosed)
     async with RawClient(running.port) as again:
         assert await again.put_token("plain") == 202
+
+
+async def test_new_connections_may_be_dropped_too(running: Emulator) -> None:
+    running.namespace.faults.apply({"fault": "drop_connections", "count": 1})
+    async with RawClient(running.port) as dropped:
+        await dropped.wait_for(ConnectionClosed)
+    async with RawClient(running.port) as again:
+        assert await again.put_token("plain") == 202
+
+
+async def test_a_json_web_token_of_the_issuer_is_accepted() -> None:
+    key = "a secret of at least thirty-two bytes"
+    verifier = JsonWebTokenVerifier("https://issuer", "https://servicebus.azure.net", key)
+
+    def token(**claims: object) -> str:
+        expiry = int(time.time()) + 60
+        named = {"iss": "https://issuer", "aud": "https://servicebus.azure.net", "exp": expiry}
+        return jwt.encode(named | claims, key, algorithm="HS256")
+
+    async with Emulator(topology(), json_web_tokens=verifier) as emulator, RawClient(emulator.port) as raw:
+        properties = {"operation": "put-token", "type": "jwt", "name": "sb://anywhere/plain"}
+        for text, code in ((token(iss="https://another"), 401), (token(exp=1), 401), (token(), 202)):
+            answer = await raw.ask("$cbs", properties, text)
+            assert (answer.application_properties or {})["status-code"] == code
+        link = raw.session.attach_receiver("r", source="plain", credit=1)
+        raw.flush()
+        await raw.wait_for(LinkAttached, link=link)
 
 
 async def test_expired_tokens_detach_and_a_full_entity_refuses(running: Emulator, raw: RawClient) -> None:

@@ -118,7 +118,8 @@ class AmqpConnection:
                 data = await self._read()
                 if not data:
                     return
-        except ConnectionError as error:
+        except OSError as error:
+            # Not only ConnectionError: a socket that was cut in the meantime says it is "not connected".
             logger.debug("A client's connection broke: %s", error)
         finally:
             self._finish()
@@ -187,6 +188,10 @@ class AmqpConnection:
         near = [link for link in found if link.session is session]
         chosen = next(iter(named or near or found), None)
         return None if chosen is None else chosen.data
+
+    def forget_link(self, link: SendingLink) -> None:
+        """That link was refused after all."""
+        self._links.pop(id(link), None)
 
     def owns(self, session: MessageSession) -> bool:
         """Whether a link of this connection holds the session."""

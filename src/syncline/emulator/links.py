@@ -284,6 +284,7 @@ class SessionWaiter(LinkHandler):
         """Refuse the link: the entity is gone or disabled."""
         self._stop_waiting()
         self._link.refuse(as_error(error))
+        self._connection.forget_link(self._link)
         self._connection.request_flush()
 
     def on_detached(self) -> None:

@@ -33,7 +33,7 @@ class Namespace:
     ) -> None:
         self.name = name
         self.policies = list(policies)
-        self.timeline = timeline or Timeline()
+        self.timeline = Timeline() if timeline is None else timeline
         self.faults = Faults()
         self._queues: dict[str, Queue] = {}
         self._topics: dict[str, Topic] = {}
