@@ -143,6 +143,21 @@ async def test_each_run_has_a_process_of_its_own_that_was_started_ahead(
     assert trace.processes[-1] in ahead
 
 
+async def test_no_secret_stands_where_other_processes_can_read_it(
+    executor: LocalExecutor, database: Database, trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNCLINE_SEALING_KEYS", "a-secret-key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-key")
+    connection_id = scripted(database, trace, then="hang")
+    await submit(executor, database, connection_id)
+    await until(lambda: "batch 1" in trace.events)
+    process = Path("/proc", str(trace.processes[0]))
+    visible = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+    assert b"PATH=" in visible
+    assert b"a-secret-key" not in visible
+    await executor.stop(connection_id, wait=True)
+
+
 async def test_runs_beyond_the_limit_wait_in_the_order_they_came(
     executor: LocalExecutor, database: Database, trace: Trace
 ) -> None:

@@ -45,6 +45,12 @@ def _redirect_uri(text: str) -> str:
     return text
 
 
+def _identifier(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty: leave it out or give it a value")
+    return text
+
+
 def _sync_frequency(minutes: int) -> int:
     if minutes not in SYNC_FREQUENCIES:
         raise ValueError(f"must be one of {', '.join(map(str, SYNC_FREQUENCIES))} (minutes)")
@@ -56,7 +62,7 @@ SyncFrequency = Annotated[  # not a Literal, to which true is 1
     AfterValidator(_sync_frequency),
     WithJsonSchema({"type": "integer", "enum": list(SYNC_FREQUENCIES)}),
 ]
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Identifier = Annotated[str, StringConstraints(max_length=255), AfterValidator(_identifier)]
 
 
 class ConnectCardConfig(RequestModel):

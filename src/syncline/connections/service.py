@@ -14,7 +14,7 @@ from syncline.api.errors import Conflict, IllegalState, NotFound
 from syncline.api.paging import Page, paginate
 from syncline.connections.schemas import CreateConnectionRequest
 from syncline.connectors.base import Connector
-from syncline.connectors.registry import UnknownService, connector_for
+from syncline.connectors.registry import UnknownService, connector_for, services
 from syncline.engine.context import working_directory
 from syncline.engine.executor import Executor
 from syncline.engine.locks import ConnectionLock
@@ -198,12 +198,9 @@ async def _get_group(session: AsyncSession, caller: Caller, group_id: str) -> Gr
 def _get_connector(service: str) -> Connector:
     try:
         return connector_for(service)
-    except UnknownService as error:
-        raise NotFound("Integration", service, hint=_sentence(str(error))) from None
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    except UnknownService:
+        known = ", ".join(f"'{declaration.service}'" for declaration in services())
+        raise NotFound("Integration", service, hint=f"`service` can be {known}.") from None
 
 
 async def _refuse_taken_schema(session: AsyncSession, group_id: str, schema: str) -> None:
