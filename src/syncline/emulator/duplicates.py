@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Sequence
 
 from syncline.emulator.brokered_message import BrokeredMessage
-from syncline.emulator.conditions import InvalidRequestError
 
 
 class DuplicateHistory:
@@ -16,14 +15,7 @@ class DuplicateHistory:
         self._order: deque[tuple[int, object]] = deque()
 
     def without_duplicates(self, contents: Sequence[BrokeredMessage], now: int) -> list[BrokeredMessage]:
-        """Those of the messages that are seen for the first time within the window; remembers them.
-
-        :raises InvalidRequestError: one of them has no identifier; then none is remembered.
-        """
-        if any(content.message_id is None for content in contents):
-            raise InvalidRequestError(
-                "The entity detects duplicates, and the message has no message-id to tell it by. Set one."
-            )
+        """Those of the messages that are seen for the first time within the window; remembers them."""
         while self._order and self._order[0][0] <= now - self.window:
             self._seen.discard(self._order.popleft()[1])
         return [content for content in contents if self._is_new(content.message_id, now)]
