@@ -117,6 +117,9 @@ BAD = {
     b'{"a": 1e-9999}': "too close to zero",
     b"[" * 100_000: "depth",
     b"[" * 1020 + b"1e5" + b"]" * 1020: "nested too deeply",
+    b'{"a": ' + b"[" * 300 + b"]" * 300 + b"}": "nested too deeply",
+    b"\xef\xbb\xbf" + b"[" * 300 + b"]" * 300: "nested too deeply",
+    b"9" * 5000: "infinity",
     b"\xef\xbb\xbf": "empty",
     b"\xff\xfe{\x00}\x00": "not JSON",
 }

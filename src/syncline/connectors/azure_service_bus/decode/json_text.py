@@ -27,6 +27,9 @@ _PRECISE_NUMBER = (
 """A number with 19 digits or more, with a fraction and more than 14 digits, or with an exponent. Every other number
 comes through a 64-bit integer or a double unchanged. Text that looks like it costs time, nothing else."""
 
+_DEEPEST = 250
+"""Objects and arrays in each other that are sure to be written as text again: orjson writes 254."""
+
 _LONG_INTEGER_DIGITS = 19
 _LEAST_EXPONENT = -1000
 """Numbers closer to zero than ten to this are rejected: no destination keeps them, and some refuse them."""
@@ -47,6 +50,8 @@ def parse(bodies: pa.ChunkedArray) -> Iterator[Any]:
         for body, is_precise in zip(chunk.to_pylist(), precise, strict=True):
             try:
                 value = orjson.loads(body)
+                if body.count(b"[") + body.count(b"{") > _DEEPEST:
+                    _check_depth(value)
                 yield _parse_precisely(body) if is_precise else value
             except orjson.JSONDecodeError as error:
                 yield _parse_again(body, error)
@@ -72,7 +77,7 @@ def _parse_again(body: bytes | None, error: orjson.JSONDecodeError) -> Any:
     if stripped == body:
         return Unreadable(f"The body is not JSON: {error}.")
     try:
-        orjson.loads(stripped)
+        _check_depth(orjson.loads(stripped))
         return _parse_precisely(stripped)
     except orjson.JSONDecodeError as second_error:
         return Unreadable(f"The body is not JSON: {second_error}." if stripped else EMPTY_BODY)
@@ -81,10 +86,14 @@ def _parse_again(body: bytes | None, error: orjson.JSONDecodeError) -> Any:
 
 
 def _parse_precisely(body: bytes) -> Any:
+    return json.loads(body, parse_float=_decimal, parse_int=_integer)
+
+
+def _check_depth(value: Any) -> None:
     try:
-        return json.loads(body, parse_float=_decimal, parse_int=_integer)
-    except RecursionError:
-        raise Unreadable("The body is nested too deeply.") from None
+        orjson.dumps(value, default=str)
+    except TypeError:
+        raise Unreadable(f"The body is nested too deeply: at most {_DEEPEST} levels are kept.") from None
 
 
 def _integer(literal: str) -> int | Decimal:
