@@ -10,11 +10,6 @@ from syncline.settings import Settings
 from tests.support.postgres import PostgresServer
 
 
-@pytest.fixture
-async def group_id(client: httpx.AsyncClient) -> str:
-    return str((await client.post("/v1/groups", json={"name": "group"})).json()["data"]["id"])
-
-
 def _duckdb(group_id: str, path: Path, **fields: Any) -> dict[str, Any]:
     config = {"path": str(path)}
     return {"group_id": group_id, "service": "duckdb", "time_zone_offset": "0", "config": config, **fields}

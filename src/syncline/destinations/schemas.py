@@ -1,5 +1,6 @@
 """Request and response models of destinations."""
 
+from collections.abc import Container
 from typing import Any, Literal
 
 from pydantic import model_validator
@@ -97,24 +98,65 @@ class CreateDestination(RequestModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, values: Any) -> Any:
-        return (
-            {name: value for name, value in values.items() if value is not None} if isinstance(values, dict) else values
-        )
+        return _without_nulls(values, keep=())
 
     def attributes(self) -> dict[str, Any]:
         """The fields that are only stored, and answered as they came."""
         return self.model_dump(include=set(ATTRIBUTES), exclude_none=True)
 
 
-ATTRIBUTES = (
-    "trust_certificates",
-    "trust_fingerprints",
+class UpdateDestination(RequestModel):
+    """The body of a request that changes a destination: only what is in it changes.
+
+    A null identifier is removed; any other field that is null counts as absent.
+    """
+
+    region: Region | None = None
+    time_zone_offset: TimeZoneOffset | None = None
+    config: dict[str, Any] | None = None
+    run_setup_tests: bool | None = None
+    trust_certificates: bool | None = None
+    trust_fingerprints: bool | None = None
+    daylight_saving_time_enabled: bool | None = None
+    networking_method: NetworkingMethod | None = None
+    private_link_id: str | None = None
+    proxy_agent_id: str | None = None
+    hybrid_deployment_agent_id: str | None = None
+    local_processing_agent_id: str | None = None
+    external_secrets_manager_id: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, values: Any) -> Any:
+        return _without_nulls(values, keep=IDENTIFIERS)
+
+    def columns(self) -> dict[str, Any]:
+        """The fields that are columns of the store, where they were sent."""
+        return self.model_dump(include=set(_COLUMNS), exclude_unset=True)
+
+    def attributes(self) -> dict[str, Any]:
+        """The fields that are only stored, where they were sent."""
+        return self.model_dump(include=set(ATTRIBUTES), exclude_unset=True)
+
+
+class TestDestination(RequestModel):
+    """The body of a request for setup tests. Nothing of it is stored: it counts for these tests alone."""
+
+    __test__ = False
+
+    trust_certificates: bool | None = None
+    trust_fingerprints: bool | None = None
+
+
+IDENTIFIERS = (
     "private_link_id",
     "proxy_agent_id",
     "hybrid_deployment_agent_id",
     "local_processing_agent_id",
     "external_secrets_manager_id",
 )
+ATTRIBUTES = ("trust_certificates", "trust_fingerprints", *IDENTIFIERS)
+_COLUMNS = ("region", "time_zone_offset", "daylight_saving_time_enabled", "networking_method")
 
 
 class SetupTest(ResponseModel):
@@ -126,8 +168,8 @@ class SetupTest(ResponseModel):
     details: str = ""
 
 
-class DestinationResponse(ResponseModel):
-    """A destination, as answered. Secrets of the config are ``******``."""
+class ListedDestination(ResponseModel):
+    """A destination, as lists answer it."""
 
     id: str
     group_id: str
@@ -144,5 +186,16 @@ class DestinationResponse(ResponseModel):
     hybrid_deployment_agent_id: str | None = None
     local_processing_agent_id: str | None = None
     external_secrets_manager_id: str | None = None
+
+
+class DestinationResponse(ListedDestination):
+    """A destination, as answered. Secrets of the config are ``******``."""
+
     setup_tests: list[SetupTest]
     config: dict[str, Any]
+
+
+def _without_nulls(values: Any, keep: Container[str]) -> Any:
+    if not isinstance(values, dict):
+        return values
+    return {name: value for name, value in values.items() if value is not None or name in keep}

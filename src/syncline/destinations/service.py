@@ -1,12 +1,16 @@
 """What can be done with destinations."""
 
+from typing import Any
+
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from syncline.api.authentication import Caller
 from syncline.api.errors import Conflict, NotFound
+from syncline.api.paging import Page, paginate
 from syncline.declarations import Configuration
-from syncline.destinations.schemas import CreateDestination, DestinationResponse
+from syncline.destinations.schemas import CreateDestination, DestinationResponse, ListedDestination
 from syncline.destinations.setup_tests import run_setup_tests, status_after
 from syncline.settings import Settings
 from syncline.store.database import Database
@@ -70,6 +74,13 @@ async def get_destination(session: AsyncSession, caller: Caller, identifier: str
     return destination
 
 
+async def list_destinations(database: Database, caller: Caller, page: Page) -> tuple[list[Destination], str | None]:
+    """One page of the account's destinations, and the cursor of the next."""
+    statement = select(Destination).where(Destination.account_id == caller.account_id)
+    async with database.session(read_only=True) as session:
+        return await paginate(session, statement, Destination.id, page)
+
+
 def find_warehouse(service: str) -> Warehouse:
     """The kind of warehouse that a service names.
 
@@ -92,19 +103,30 @@ def present(destination: Destination, sealer: Sealer) -> DestinationResponse:
     """A destination as it is answered."""
     return DestinationResponse.model_validate(
         {
-            "id": destination.id,
-            "group_id": destination.id,
-            "service": destination.service,
-            "region": destination.region,
-            "time_zone_offset": destination.time_zone_offset,
-            "setup_status": destination.setup_status,
-            "daylight_saving_time_enabled": destination.daylight_saving_time_enabled,
-            "networking_method": destination.networking_method,
+            **_fields(destination),
             "setup_tests": destination.setup_tests,
             "config": stored_config(destination, sealer).masked(),
-            **destination.attributes,
         }
     )
+
+
+def present_in_list(destination: Destination) -> ListedDestination:
+    """A destination as lists answer it."""
+    return ListedDestination.model_validate(_fields(destination))
+
+
+def _fields(destination: Destination) -> dict[str, Any]:
+    return {
+        "id": destination.id,
+        "group_id": destination.id,
+        "service": destination.service,
+        "region": destination.region,
+        "time_zone_offset": destination.time_zone_offset,
+        "setup_status": destination.setup_status,
+        "daylight_saving_time_enabled": destination.daylight_saving_time_enabled,
+        "networking_method": destination.networking_method,
+        **destination.attributes,
+    }
 
 
 async def _check_group(session: AsyncSession, caller: Caller, group_id: str) -> None:

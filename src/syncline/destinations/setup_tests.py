@@ -46,9 +46,12 @@ async def run_setup_tests(
     return [*tests, *(_from_result(result) for result in results)]
 
 
-def status_after(tests: Sequence[SetupTest]) -> SetupStatus:
-    """The status that a new destination has after these tests; without any it stays incomplete."""
-    return "connected" if tests and all(test.status != "FAILED" for test in tests) else "incomplete"
+def status_after(tests: Sequence[SetupTest], before: str = "incomplete") -> SetupStatus:
+    """The status of a destination after these tests: without any it is incomplete, and one that worked `before` and
+    works no more is broken."""
+    if tests and all(test.status != "FAILED" for test in tests):
+        return "connected"
+    return "broken" if tests and before in {"connected", "broken"} else "incomplete"
 
 
 def _from_result(result: object) -> SetupTest:
