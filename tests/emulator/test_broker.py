@@ -20,10 +20,12 @@ from syncline.amqp import (
     LinkAttached,
     LinkDetached,
     LinkDrained,
+    LinkFlow,
     Message,
     Properties,
     Rejected,
     Released,
+    SenderSettleMode,
     Source,
     Timestamp,
     ULong,
@@ -395,3 +397,33 @@ async def test_a_port_that_is_taken_is_an_error_and_leaves_nothing(running: Emul
     with pytest.raises(OSError, match="address already in use"), EmulatorThread(topology(), port=running.port):
         pass
     assert all(thread.name != "service-bus-emulator" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("settled", [False, True])
+async def test_a_message_larger_than_the_receiver_takes_is_not_lost(
+    running: Emulator, raw: RawClient, settled: bool
+) -> None:
+    publish(running, "plain", "x" * 10_000)
+    await raw.put_token("plain")
+    mode = SenderSettleMode.SETTLED if settled else SenderSettleMode.UNSETTLED
+    link = raw.session.attach_receiver("r", source="plain", credit=1, max_message_size=1000, snd_settle_mode=mode)
+    raw.flush()
+    assert await detachment(raw, link) == "amqp:link:message-size-exceeded"
+    assert running.namespace.queue("plain").store.acquire(lock=True) is not None
+
+
+async def test_an_answer_larger_than_the_client_takes_detaches_its_link(running: Emulator, raw: RawClient) -> None:
+    publish(running, "plain", "x" * 10_000)
+    await raw.put_token("plain")
+    sender = raw.session.attach_sender("q", source="me", target="plain/$management")
+    receiver = raw.session.attach_receiver("a", source="plain/$management", target="me", credit=1, max_message_size=500)
+    raw.flush()
+    await raw.wait_for(LinkFlow, link=sender)
+    request = Message(
+        properties=Properties(message_id="1", reply_to="me"),
+        application_properties={"operation": "com.microsoft:peek-message"},
+        body=Value({"from-sequence-number": 1, "message-count": Int(1)}),
+    )
+    sender.send(request.encode(), delivery_tag=b"1")
+    raw.flush()
+    assert await detachment(raw, receiver) == "amqp:link:message-size-exceeded"

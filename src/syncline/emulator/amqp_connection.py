@@ -121,6 +121,10 @@ class AmqpConnection:
         except OSError as error:
             # Not only ConnectionError: a socket that was cut in the meantime says it is "not connected".
             logger.debug("A client's connection broke: %s", error)
+        except Exception:
+            self._engine.close(Error(ErrorCondition.INTERNAL_ERROR, "The emulator failed; its log says how."))
+            self._flush()
+            raise
         finally:
             self._finish()
 

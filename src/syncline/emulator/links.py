@@ -5,7 +5,6 @@ messages that a client sends into an entity, `Outlet` delivers those that it rec
 `SessionWaiter` holds back the answer to an attach until a session is free.
 """
 
-import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from syncline.amqp import (
     DeliveryState,
     Described,
     Error,
+    ErrorCondition,
     IncomingDelivery,
     Message,
     Modified,
@@ -65,6 +65,12 @@ def as_error(error: EmulatorError) -> Error:
     The empty information stays in: the Python SDK hangs on a rejection that ends before it.
     """
     return Error(condition_of(error), error.message, {})
+
+
+def fits(link: SendingLink, payload: bytes) -> bool:
+    """Whether the client takes a message of that size on the link."""
+    limit = link.remote_max_message_size
+    return limit is None or len(payload) <= limit
 
 
 class LinkHandler:
@@ -165,11 +171,16 @@ class Outlet(LinkHandler):
             if self.connection.is_congested(self.link):
                 self.connection.await_drain()
                 return
-            stored = self._store.acquire(lock=self._locks, session=self.session)
-            if stored is None:
+            stored = self._store.acquire(lock=True, session=self.session)
+            if stored is None or stored.lock_token is None:
                 break
-            payload = stored.encode()
-            self.link.send(payload, delivery_tag=stored.lock_token or os.urandom(16), settled=not self._locks)
+            token, payload = stored.lock_token, stored.encode(tell_lock=self._locks)
+            if not fits(self.link, payload):
+                self._refuse_to_send(token, len(payload))
+                return
+            self.link.send(payload, delivery_tag=token, settled=not self._locks)
+            if not self._locks:
+                self._store.complete(token)
             self.connection.count_sent(len(payload))
         if self.link.drain:
             self.link.drained()
@@ -217,6 +228,18 @@ class Outlet(LinkHandler):
             error = session_lock_lost(self.session.identifier)
             self.session = None
             self.stop(error)
+
+    def _refuse_to_send(self, token: bytes, size: int) -> None:
+        # Detached first: giving the message back wakes the receivers, and this one is none any more.
+        self.link.detach(
+            Error(
+                ErrorCondition.MESSAGE_SIZE_EXCEEDED,
+                f"The next message has {size} bytes, more than the link takes. Attach with a larger max-message-size.",
+            )
+        )
+        self._store.abandon(token, {}, failed=False)
+        self.on_detached()
+        self.connection.request_flush()
 
     def _settle(self, token: bytes, state: DeliveryState | Described | None, settled: bool) -> bool:
         """Carry out one outcome; whether it was one (and not news of progress)."""

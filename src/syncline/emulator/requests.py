@@ -26,7 +26,7 @@ from syncline.amqp import (
     encode_value,
 )
 from syncline.emulator.addresses import Address
-from syncline.emulator.links import LinkHandler
+from syncline.emulator.links import LinkHandler, fits
 
 if TYPE_CHECKING:
     from syncline.emulator.amqp_connection import AmqpConnection
@@ -91,6 +91,14 @@ class ResponseLink(LinkHandler):
                 )
             )
             self._waiting.clear()
+            return
+        if not fits(self.link, payload):
+            self.link.detach(
+                Error(
+                    ErrorCondition.MESSAGE_SIZE_EXCEEDED,
+                    f"The answer has {len(payload)} bytes, more than the link takes. Ask for less at a time.",
+                )
+            )
             return
         self._waiting.append(payload)
         self.on_flow()

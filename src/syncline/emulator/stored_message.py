@@ -66,14 +66,17 @@ class StoredMessage:
             and self.state is MessageState.ACTIVE
         )
 
-    def encode(self) -> bytes:
-        """The message as it goes to a receiver, with the header and annotations of the service."""
+    def encode(self, *, tell_lock: bool = True) -> bytes:
+        """The message as it goes to a receiver, with the header and annotations of the service.
+
+        `tell_lock` says whether a receiver that holds the message is told until when.
+        """
         return self.content.encode(
             sequence_number=self.sequence_number,
             enqueued_at=self.enqueued_at,
             state=self.state,
             delivery_count=self.delivery_count,
             time_to_live=(self.content.time_to_live if self.expires_at is None else self.expires_at - self.enqueued_at),
-            locked_until=self.locked_until if self.lock_token is not None else None,
+            locked_until=self.locked_until if tell_lock and self.lock_token is not None else None,
             enqueue_sequence_number=self.enqueue_sequence_number,
         )
