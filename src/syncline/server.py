@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in (groups, destinations, connections):
         app.include_router(router)
     app.add_api_route("/health", health, include_in_schema=False)
-    install(app)
+    install(app, settings)
     return app
 
 

@@ -52,6 +52,20 @@ class Settings(BaseSettings):
     setup_test_timeout: float = Field(default=15.0, gt=0, description="Limit of one setup test.")
     setup_tests_timeout: float = Field(default=60.0, gt=0, description="Limit of all setup tests of a connection.")
 
+    requests_per_hour: int = Field(default=20_000, ge=0, description="Most requests of an account an hour; 0: any.")
+    setup_test_requests_per_minute: int = Field(
+        default=250, ge=0, description="Most requests of an account a minute that run setup tests; 0: any."
+    )
+    setup_test_requests_per_hour: int = Field(
+        default=2_500, ge=0, description="Most requests of an account an hour that run setup tests; 0: any."
+    )
+    source_requests_per_minute: int = Field(
+        default=500, ge=0, description="Most requests of an account a minute that talk to a source; 0: any."
+    )
+    source_requests_per_hour: int = Field(
+        default=5_000, ge=0, description="Most requests of an account an hour that talk to a source; 0: any."
+    )
+
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto",
         description="`json` for one object a line, `text` for people; `auto` is text on a terminal.",

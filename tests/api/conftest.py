@@ -94,7 +94,7 @@ async def api(settings: Settings, first_key: FirstKey) -> AsyncIterator[Api]:
     app = FastAPI(redirect_slashes=False)
     app.include_router(router)
     app.include_router(groups)
-    install(app)
+    install(app, settings)
     database = Database(settings.store_url)
     app.state.database = database
     app.state.sealer = load_sealer(settings)

@@ -27,7 +27,7 @@ async def test_success_stands_in_the_envelope(api: Api) -> None:
         ("GET", "/v1/groups/%00", 404, "NotFound"),
         ("GET", "/v1/groups/%ff", 404, "NotFound_Group"),
         ("GET", "/v1/groups/%0a", 404, "NotFound"),
-        ("DELETE", "/v1/groups/x", 405, "MethodNotAllowed"),
+        ("PUT", "/v1/groups/x", 405, "MethodNotAllowed"),
         ("PUT", "/v1/connections/x", 405, "MethodNotAllowed"),
         ("GET", "/v1/fail/state", 400, "IllegalState"),
         ("GET", "/v1/fail/slow-down", 429, "TooManyRequests"),

@@ -4,15 +4,16 @@ import base64
 import binascii
 import hmac
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from sqlalchemy import select
 
 from syncline.api.errors import Unauthorized
 from syncline.store.database import Database
-from syncline.store.models import ApiKey, User
+from syncline.store.models import ApiKey, User, utc_now
 from syncline.store.secrets import digest
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -22,35 +23,38 @@ _NO_DIGEST = "0" * 64
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The user whose API key a request carries."""
+    """Whom the API key of a request stands for."""
 
     account_id: str
     user_id: str
+    """The key's user; of a system key, the user who made it."""
     role: str
+    """The user's role in the account; empty without one."""
+    system_key_id: str | None = None
+    permissions: Sequence[Mapping[str, Any]] | None = None
+    """What a system key may do; None for the key of a user, who may do what the role says."""
 
 
 async def authenticate(database: Database, authorization: str) -> Caller:
     """The caller behind an Authorization header.
 
     Raises:
-        Unauthorized: the header is missing or malformed, the key unknown or revoked, or the secret wrong. Which of
-            the last three it was is not told.
+        Unauthorized: the header is missing or malformed, the key unknown, revoked or expired, or the secret wrong.
+            Which of the last four it was is not told.
     """
     key, secret = _read_header(authorization)
     presented = digest(secret)
     row = None
     if _KEY.fullmatch(key):
         async with database.session(read_only=True) as session:
-            columns = select(
-                ApiKey.secret_digest, ApiKey.revoked_at, User.account_id, User.id.label("user_id"), User.role
-            )
-            row = (
-                await session.execute(columns.join(User, User.id == ApiKey.user_id).where(ApiKey.key == key))
-            ).first()
-    fits = hmac.compare_digest(presented, row.secret_digest if row is not None else _NO_DIGEST)
-    if row is None or not fits or row.revoked_at is not None:
-        raise Unauthorized("The API key or its secret is wrong, or the key was revoked.")
-    return Caller(row.account_id, row.user_id, row.role)
+            both = select(ApiKey, User).join(User, User.id == ApiKey.user_id).where(ApiKey.key == key)
+            row = (await session.execute(both)).first()
+    fits = hmac.compare_digest(presented, row[0].secret_digest if row is not None else _NO_DIGEST)
+    if row is None or not fits or not _is_valid(row[0]):
+        raise Unauthorized("The API key or its secret is wrong, or the key was revoked or has expired.")
+    stored, user = row
+    permissions = None if stored.system_key_id is None else stored.permissions or []
+    return Caller(user.account_id, user.id, user.role, stored.system_key_id, permissions)
 
 
 def current_user(request: Request) -> Caller:
@@ -61,6 +65,10 @@ def current_user(request: Request) -> Caller:
 
 CurrentUser = Annotated[Caller, Depends(current_user)]
 """The type of an endpoint's parameter that receives the caller."""
+
+
+def _is_valid(key: ApiKey) -> bool:
+    return key.revoked_at is None and (key.expires_at is None or key.expires_at > utc_now())
 
 
 def _read_header(authorization: str) -> tuple[str, str]:

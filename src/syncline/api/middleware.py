@@ -6,18 +6,23 @@ passing the gate, so no endpoint can forget to authenticate.
 
 import re
 import time
+from typing import Any
 
 import structlog
 from fastapi import FastAPI
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from syncline.api.answers import add_error_handlers, error_response, internal_error
 from syncline.api.authentication import authenticate
 from syncline.api.bodies import MOST_BYTES, parse_body, too_large
 from syncline.api.errors import ApiError, InvalidInput
+from syncline.api.limits import RateLimits
+from syncline.api.permissions import authorize
 from syncline.api.versions import check_accept, check_content_type
 from syncline.logs import bind
+from syncline.settings import Settings
+from syncline.store.database import Database
 from syncline.store.models import new_id
 
 log = structlog.get_logger(__name__)
@@ -30,11 +35,11 @@ _OLDER_NAMES = (
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, settings: Settings) -> None:
     """Give an app the error answers and the middleware of the API. It must have ``state.database``."""
     add_error_handlers(app)
     # The last one added is the outermost.
-    app.add_middleware(Gate)
+    app.add_middleware(Gate, limits=RateLimits(settings))
     app.add_middleware(Paths)
     app.add_middleware(RequestLog)
 
@@ -85,25 +90,30 @@ class Paths:
 
 
 class Gate:
-    """Lets a request to ``/v1`` through that may be answered: versions, API key, then the body."""
+    """Lets a request to ``/v1`` through that may be answered: versions, API key, body, limits, then permission."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, limits: RateLimits) -> None:
         self.app = app
+        self.limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not is_api_path(scope["path"]):
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers, method, path = Headers(scope=scope), scope["method"], scope["path"]
+        database: Database = scope["app"].state.database
         try:
             check_accept(",".join(headers.getlist("accept")))
-            caller = await authenticate(scope["app"].state.database, headers.get("authorization", ""))
-            if _UNPRINTABLE.search(scope["path"]):
+            caller = await authenticate(database, headers.get("authorization", ""))
+            if _UNPRINTABLE.search(path):
                 raise ApiError(404, "NotFound", "The path holds characters that no resource's name has. Check it.")
             body = await _read_body(headers, receive)
+            parsed: dict[str, Any] = {}
             if body:
                 check_content_type(headers.get("content-type", ""))
-                parse_body(body)
+                parsed = parse_body(body)
+            self.limits.check(caller.account_id, method, path, parsed)
+            await authorize(database, caller, method, path, QueryParams(scope["query_string"]), parsed)
         except ApiError as error:
             await error_response(error)(scope, receive, send)
             return
