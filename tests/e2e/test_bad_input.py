@@ -36,11 +36,11 @@ WRONG = [
     Wrong("empty body", raw=b"", named="body"),
     Wrong("not JSON", raw=b"{group_id: 1", named="JSON"),
     Wrong("cut off", raw=b'{"group_id": "x", ', named="JSON"),
-    Wrong("not UTF-8", raw=b'{"group_id": "\xff\xfe"}', named="JSON"),
+    Wrong("not UTF-8", raw=b'{"group_id": "\xff\xfe"}', named="UTF-8"),
     Wrong("an array", raw=b"[]", named="object"),
     Wrong("a string", raw=b'"connection"', named="object"),
     Wrong("null", raw=b"null", named="object"),
-    Wrong("nested 100,000 deep", raw=b"[" * 100_000, named="JSON"),
+    Wrong("nested 100,000 deep", raw=b"[" * 100_000, named="levels deep"),
     Wrong("huge", raw=b'{"group_id": "' + b"x" * 3_000_000 + b'"}', status=413, named="bytes"),
     # Headers
     Wrong("no credentials", headers={"Authorization": None}, status=401, code="Unauthorized"),

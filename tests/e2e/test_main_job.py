@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,9 @@ import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.servicebus.management import ServiceBusAdministrationClient
 
+from syncline.connectors.azure_service_bus.config import AzureServiceBusConfig
+from syncline.connectors.azure_service_bus.connect import Namespace
+from syncline.connectors.base import SourceContext
 from tests.e2e.product import Server, connection_body, emulator_process, publish, server_process, wait_until
 from tests.e2e.warehouse import ReadTable, assert_same_messages, duckdb_reader, postgresql_reader
 from tests.support.postgres import PostgresServer
@@ -142,7 +146,7 @@ def test_topics_and_subscriptions_are_found_and_made_with_manage_permissions(
     group_id = server.create_group(warehouse.service, warehouse.config)
     created = server.call("POST", "/v1/connections", connection_body(group_id, bus, "bus"))
     assert created["status"]["setup_state"] == "connected", created["setup_tests"]
-    with ServiceBusAdministrationClient.from_connection_string(bus) as administration:
+    with _administration(bus) as administration:
         for topic in ("orders", "payments"):
             subscription = administration.get_subscription(topic, "fivetran_sub_bus")
             assert subscription.default_message_time_to_live == timedelta(days=7)
@@ -206,6 +210,12 @@ def _postgresql(server: PostgresServer, database: str) -> Warehouse:
         "password": server.password,
     }
     return Warehouse("postgres_warehouse", config, postgresql_reader(server.url_of(database)))
+
+
+def _administration(connection_string: str) -> AbstractContextManager[ServiceBusAdministrationClient]:
+    """The official client speaks HTTPS alone; the connector's speaks HTTP to an emulator."""
+    config = AzureServiceBusConfig.parse({"schema": "bus", "connection_string": connection_string})
+    return Namespace(SourceContext("tests", "bus", config)).administration()
 
 
 def _json(value: Any) -> Any:

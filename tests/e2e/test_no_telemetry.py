@@ -7,6 +7,8 @@ from tests.e2e.product import connection_body, emulator_process, publish, server
 AUDIT = """
 import ipaddress, os, sys
 
+REPORT = {report!r}
+
 def is_loopback(host):
     if isinstance(host, bytes):
         host = host.decode(errors="replace")
@@ -34,7 +36,7 @@ def watch(event, arguments):
 
 sys.addaudithook(watch)
 with open(REPORT + ".watched", "a") as report:
-    report.write(f"{os.getpid()} {sys.argv}\\n")
+    report.write(f"{os.getpid()} {sys.orig_argv}\\n")
 """
 
 

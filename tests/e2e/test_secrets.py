@@ -48,7 +48,10 @@ def test_secrets_are_nowhere(tmp_path: Path) -> None:
     for secret in (key, wrong_key, *SECRETS.values()):
         assert not _holding(written, secret), f"{secret} found in {_holding(written, secret)}"
     api_secret = orjson.loads((server.home / "api-key.json").read_bytes())["secret"]
-    assert _holding(written, api_secret) == ["api-key.json"]
+    assert _holding(written, api_secret) == ["api-key.json", "server.log"]
+    shown = written[server.log_file].decode().splitlines()
+    (greeting,) = [line for line in shown if api_secret in line]
+    assert "(shown this once)" in greeting, "the terminal shows it at the first start, and no log line does"
 
 
 def _holding(written: dict[Path, bytes], secret: str) -> list[str]:
