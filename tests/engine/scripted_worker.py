@@ -81,6 +81,7 @@ def run_script(
         checkpoints.save(done)
         on_progress(Progress(written * ROWS, written * 100, written, 0, "stream"))
     if not stop.is_set():
+        script.note(script.then)
         _end(script.then)
     script.note("end")
     return SimpleNamespace(warnings=())
