@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import FastAPI
 
+from syncline.accounts.endpoints import router as accounts
 from syncline.accounts.first_start import prepare
+from syncline.accounts.system_key_endpoints import router as system_keys
 from syncline.api.middleware import install
 from syncline.connections.endpoints import router as connections
 from syncline.destinations.endpoints import router as destinations
@@ -20,6 +22,7 @@ from syncline.logs import configure_logging
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.sealing import load_sealer
+from syncline.trust.endpoints import router as trust
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
-    for router in (groups, destinations, connections):
+    for router in (accounts, system_keys, groups, destinations, connections, trust):
         app.include_router(router)
     app.add_api_route("/health", health, include_in_schema=False)
     install(app, settings)
