@@ -18,7 +18,7 @@ from syncline.emulator.descriptions import (
 from syncline.emulator.emulator import EmulatorThread
 from syncline.emulator.topology import Topology
 
-SHORT_LOCK = timedelta(seconds=1)
+SHORT_LOCK = timedelta(seconds=2)
 
 
 def topology() -> Topology:

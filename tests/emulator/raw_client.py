@@ -28,11 +28,15 @@ Kind = TypeVar("Kind", bound=Event)
 
 
 class RawClient:
-    """One connection over asyncio streams; `events` keeps all that happened on it, in order."""
+    """One connection over asyncio streams; `events` keeps all that happened on it, in order.
 
-    def __init__(self, port: int) -> None:
+    `reads` counts how often something came from the emulator.
+    """
+
+    def __init__(self, port: int, *, idle_timeout: float | None = None) -> None:
         self.port = port
-        self.engine = Connection.client("raw", "127.0.0.1")
+        self.engine = Connection.client("raw", "127.0.0.1", idle_timeout=idle_timeout)
+        self.reads = 0
         self.events: list[Event] = []
         self.session: Session
         self._changed = asyncio.Event()
@@ -116,6 +120,7 @@ class RawClient:
         clock = asyncio.get_running_loop().time
         with contextlib.suppress(ConnectionError):
             while data := await self._reader.read(65_536):
+                self.reads += 1
                 self._take(self.engine.receive_data(data, clock()))
                 self.flush()
         self._take(self.engine.receive_eof(clock()))

@@ -382,6 +382,28 @@ async def test_a_silent_connection_is_given_up() -> None:
         assert closed.error.condition == "amqp:connection:forced"
 
 
+async def test_a_client_that_wants_signs_of_life_gets_them(running: Emulator) -> None:
+    async with RawClient(running.port, idle_timeout=0.6) as raw:
+        await raw.put_token("plain")
+        before = raw.reads
+        await asyncio.sleep(1)
+        assert raw.reads - before >= 2
+
+
+async def test_a_message_locked_by_one_receiver_goes_to_no_other(running: Emulator, raw: RawClient) -> None:
+    publish(running, "plain", *map(str, range(100)))
+    await raw.put_token("plain")
+    links = [raw.session.attach_receiver(str(number), source="plain", credit=100) for number in range(3)]
+    raw.flush()
+    for link in links:
+        await raw.wait_for(LinkAttached, link=link)
+    publish(running, "plain", *map(str, range(100)))
+    await asyncio.sleep(0.2)
+    deliveries = [event.delivery for event in raw.events if isinstance(event, DeliveryReceived)]
+    mine = [delivery for delivery in deliveries if delivery.link in links]
+    assert len({delivery.delivery_tag for delivery in mine}) == len(mine) == 200
+
+
 async def test_a_deleted_entity_lets_its_receivers_go(running: Emulator, raw: RawClient) -> None:
     await raw.put_token("plain")
     link = raw.session.attach_receiver("r", source="plain", credit=1)

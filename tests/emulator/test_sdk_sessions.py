@@ -68,7 +68,7 @@ def test_a_session_lock_that_runs_out_is_lost(client: ServiceBusClient) -> None:
     send(client, "short-sessions", ("s", "one"))
     with client.get_queue_receiver("short-sessions", session_id="s") as receiver:
         (message,) = receiver.receive_messages(1, max_wait_time=2)
-        time.sleep(1.3)
+        time.sleep(2.3)
         with pytest.raises((SessionLockLostError, ServiceBusError)):
             receiver.complete_message(message)
     with client.get_queue_receiver("short-sessions", session_id="s") as receiver:

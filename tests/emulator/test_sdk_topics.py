@@ -1,9 +1,11 @@
 """The official Python SDK against topics and subscriptions: send, batch, peek, receive, settle."""
 
 import json
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusReceiveMode
+from azure.servicebus import AutoLockRenewer, ServiceBusClient, ServiceBusMessage, ServiceBusReceiveMode
 
 from syncline.emulator.emulator import EmulatorThread
 
@@ -86,3 +88,27 @@ def test_an_unknown_entity_is_told_by_name(emulator: EmulatorThread, client: Ser
 
     with pytest.raises(MessagingEntityNotFoundError, match="nowhere"), client.get_queue_sender("nowhere"):
         pass
+
+
+def test_a_topic_takes_scheduled_messages(emulator: EmulatorThread, client: ServiceBusClient) -> None:
+    due = datetime.now(UTC) + timedelta(seconds=1)
+    with client.get_topic_sender("orders") as sender:
+        _, second = sender.schedule_messages([ServiceBusMessage("first"), ServiceBusMessage("second")], due)
+        sender.cancel_scheduled_messages([second])
+    with client.get_subscription_receiver("orders", "everything", receive_mode="receiveanddelete") as receiver:
+        (message,) = receiver.receive_messages(2, max_wait_time=5)
+        assert str(message) == "first"
+        assert datetime.now(UTC) >= due
+
+
+def test_locks_are_renewed_in_the_background(client: ServiceBusClient) -> None:
+    with client.get_queue_sender("short-lock") as sender:
+        sender.send_messages(ServiceBusMessage("long work"))
+    with (
+        AutoLockRenewer() as renewer,
+        client.get_queue_receiver("short-lock", auto_lock_renewer=renewer) as receiver,
+    ):
+        (message,) = receiver.receive_messages(1, max_wait_time=5)
+        time.sleep(3)
+        receiver.complete_message(message)
+        assert receiver.peek_messages(1) == []

@@ -1,7 +1,7 @@
 """Messages in the order of their sequence numbers."""
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Callable
 
 from syncline.emulator.brokered_message import BrokeredMessage
 from syncline.emulator.stored_message import StoredMessage
@@ -54,12 +54,26 @@ class MessageLog:
         self.size += content.size - stored.content.size
         stored.content = content
 
-    def starting_at(self, number: int) -> Iterator[StoredMessage]:
-        """The messages from a number on, in order."""
+    def page(
+        self, number: int, limit: int, max_bytes: int, keep: Callable[[StoredMessage], bool]
+    ) -> list[StoredMessage]:
+        """The messages from a number on that are to be kept, in order.
+
+        At most `limit` of them and about `max_bytes`, but at least one when there is one.
+        """
+        found: list[StoredMessage] = []
+        size = 0
         for position in range(bisect_left(self._order, number), len(self._order)):
+            if len(found) >= limit:
+                break
             stored = self._messages.get(self._order[position])
-            if stored is not None:
-                yield stored
+            if stored is None or not keep(stored):
+                continue
+            size += stored.content.size
+            if found and size > max_bytes:
+                break
+            found.append(stored)
+        return found
 
     def clear(self) -> None:
         """Take every message out."""

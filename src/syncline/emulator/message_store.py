@@ -113,20 +113,14 @@ class MessageStore:
         At most `limit` messages and about `max_bytes` of them, but at least one when there is one.
         """
         now = self._timeline.clock()
-        found: list[StoredMessage] = []
-        size = 0
-        for stored in self._messages.starting_at(from_sequence_number):
-            if len(found) >= limit:
-                break
-            if stored.has_expired(now):
-                continue
-            if session_id is not None and stored.content.session_id != session_id:
-                continue
-            size += stored.content.size
-            if found and size > max_bytes:
-                break
-            found.append(stored)
-        return found
+        return self._messages.page(
+            from_sequence_number,
+            limit,
+            max_bytes,
+            lambda stored: (
+                not stored.has_expired(now) and (session_id is None or stored.content.session_id == session_id)
+            ),
+        )
 
     # Receiving
 
@@ -168,14 +162,7 @@ class MessageStore:
         :raises MessageNotFoundError: one of them is not here, not deferred, or locked already.
         """
         now = self._timeline.clock()
-        found: list[StoredMessage] = []
-        for number in dict.fromkeys(sequence_numbers):
-            stored = self._messages.get(number)
-            if stored is None or stored.state is not MessageState.DEFERRED or stored.lock_token is not None:
-                raise MessageNotFoundError(
-                    f"No deferred message with the sequence number {number} is free in '{self.settings.path}'."
-                )
-            found.append(stored)
+        found = self._in_state(sequence_numbers, MessageState.DEFERRED)
         for stored in found:
             if lock:
                 self._lock(stored, now, session)
@@ -188,15 +175,7 @@ class MessageStore:
 
         :raises MessageNotFoundError: one of them is not here or not scheduled; then none is removed.
         """
-        found = []
-        for number in dict.fromkeys(sequence_numbers):
-            stored = self._messages.get(number)
-            if stored is None or stored.state is not MessageState.SCHEDULED:
-                raise MessageNotFoundError(
-                    f"No scheduled message has the sequence number {number} in '{self.settings.path}': "
-                    "it was cancelled, or its time has come."
-                )
-            found.append(stored)
+        found = self._in_state(sequence_numbers, MessageState.SCHEDULED)
         for stored in found:
             self._remove(stored)
 
@@ -364,6 +343,18 @@ class MessageStore:
                 self._expire(stored)
 
     # Parts
+
+    def _in_state(self, sequence_numbers: Iterable[int], state: MessageState) -> list[StoredMessage]:
+        found = []
+        for number in dict.fromkeys(sequence_numbers):
+            stored = self._messages.get(number)
+            if stored is None or stored.state is not state or stored.lock_token is not None:
+                raise MessageNotFoundError(
+                    f"No {state.name.lower()} message with the sequence number {number} is free in "
+                    f"'{self.settings.path}'. Peek to see what is there."
+                )
+            found.append(stored)
+        return found
 
     def _expiry(self, content: BrokeredMessage, now: int) -> int | None:
         limits = [limit for limit in (content.time_to_live, self.settings.time_to_live) if limit is not None]
