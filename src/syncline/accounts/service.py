@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from syncline.api.errors import IllegalState, NotFound
+from syncline.api.roles import ADMINISTRATOR
 from syncline.store.database import Database
 from syncline.store.models import Account, ApiKey, User, utc_now
 from syncline.store.secrets import digest, new_api_key
@@ -42,23 +43,47 @@ async def ensure_account(session: AsyncSession) -> NewKey | None:
     return await _add_key(session, owner.id, "Made at the first start")
 
 
-async def create_api_key(database: Database, name: str = "") -> NewKey:
-    """Make another API key for the account's owner.
+async def create_api_key(database: Database, name: str = "", *, email: str | None = None) -> NewKey:
+    """Make another API key for a user: the one with this address, else the first administrator.
 
     Raises:
         IllegalState: there is no account yet: the server has never been started.
+        NotFound: no user has this address.
     """
     async with database.session() as session:
-        owner = await session.scalar(select(User).order_by(User.created_at).limit(1))
-        if owner is None:
+        users = select(User).where(User.deleted_at.is_(None)).order_by(User.created_at).limit(1)
+        if email is not None:
+            user = await session.scalar(users.where(func.lower(User.email) == email.lower()))
+        else:
+            user = await session.scalar(users.where(User.role == ADMINISTRATOR))
+        if user is None and email is not None:
+            raise NotFound("User", email, hint="Invite the user with POST /v1/users first.")
+        if user is None:
             raise IllegalState("There is no account yet. Start the server once with `syncline up`; it makes one.")
-        return await _add_key(session, owner.id, name)
+        return await _add_key(session, user.id, name)
 
 
 async def list_api_keys(database: Database) -> list[ApiKey]:
     """Every API key, the oldest first, revoked ones too."""
     async with database.session(read_only=True) as session:
         return list(await session.scalars(select(ApiKey).order_by(ApiKey.created_at, ApiKey.key)))
+
+
+async def rotate_api_key(database: Database, key: str) -> NewKey:
+    """Give a key another secret. The old one is refused from now on.
+
+    Raises:
+        NotFound: there is no such key.
+        IllegalState: the key is revoked.
+    """
+    _, secret = new_api_key()
+    async with database.session() as session:
+        found = await _find_key(session, key)
+        if found.revoked_at is not None:
+            raise IllegalState(f"API key '{key}' is revoked. Make another with `syncline api-key create`.")
+        found.secret_digest = digest(secret)
+        found.updated_at = utc_now()
+    return NewKey(key, secret)
 
 
 async def revoke_api_key(database: Database, key: str) -> ApiKey:
@@ -68,11 +93,16 @@ async def revoke_api_key(database: Database, key: str) -> ApiKey:
         NotFound: there is no such key.
     """
     async with database.session() as session:
-        found = await session.get(ApiKey, key)
-        if found is None:
-            raise NotFound("ApiKey", key, hint="List the keys with `syncline api-key list`.")
+        found = await _find_key(session, key)
         found.revoked_at = found.revoked_at or utc_now()
         return found
+
+
+async def _find_key(session: AsyncSession, key: str) -> ApiKey:
+    found = await session.get(ApiKey, key)
+    if found is None:
+        raise NotFound("ApiKey", key, hint="List the keys with `syncline api-key list`.")
+    return found
 
 
 async def _add_key(session: AsyncSession, user_id: str, name: str) -> NewKey:

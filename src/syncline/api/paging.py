@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -55,6 +56,13 @@ async def paginate(
         return found, None
     items = found[: page.limit]
     return items, make_cursor(str(getattr(items[-1], key.key)))
+
+
+def paginate_list(keys: Sequence[str], page: Page) -> tuple[list[str], str | None]:
+    """One page of sorted keys, and the cursor of the next page."""
+    rest = [key for key in keys if page.after is None or key > page.after]
+    items = rest[: page.limit]
+    return items, make_cursor(items[-1]) if len(rest) > len(items) else None
 
 
 def make_cursor(after: str) -> str:

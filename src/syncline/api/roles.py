@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Literal
 
 
 class Resource(StrEnum):
@@ -40,17 +41,13 @@ class Role:
     """A role: in the whole account, or in a group."""
 
     name: str
-    scope: str
-    """``ACCOUNT``, or ``DESTINATION`` for a role within a group."""
+    scope: Literal["ACCOUNT", "DESTINATION"]
+    """The whole account, or a group."""
     description: str
     levels: Mapping[Resource, Level]
     """What the role allows; nothing for a resource that is not named."""
     replaced_by: str = ""
     """For an older name that clients still send: the present one."""
-
-    def covers(self, other: Mapping[Resource, Level]) -> bool:
-        """Whether the role allows all of this too."""
-        return all(self.levels.get(resource, Level.NONE) >= level for resource, level in other.items())
 
 
 ADMINISTRATOR = "Account Administrator"

@@ -1,4 +1,4 @@
-"""`syncline api-key`: make, list and revoke API keys."""
+"""`syncline api-key`: make, list, rotate and revoke API keys."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,22 +7,23 @@ from typing import Annotated, TypeVar
 import typer
 from rich.table import Table
 
-from syncline.accounts.service import create_api_key, list_api_keys, revoke_api_key
+from syncline.accounts.service import NewKey, create_api_key, list_api_keys, revoke_api_key, rotate_api_key
 from syncline.cli.terminal import USER_ERRORS, console, fail, load_settings
 from syncline.store.database import Database
 from syncline.store.migrate import migrate
 
 Result = TypeVar("Result")
 
-api_key = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+api_key = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
 
 
 @api_key.command()
-def create(name: Annotated[str, typer.Option(help="What the key is for.")] = "") -> None:
-    """Make an API key of the account's owner and show it once."""
-    made = _in_store(lambda database: create_api_key(database, name))
-    console.print(f"API key     {made.key}")
-    console.print(f"API secret  {made.secret}   (shown this once)")
+def create(
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    user: Annotated[str | None, typer.Option(help="E-mail address of the key's user; else an administrator.")] = None,
+) -> None:
+    """Make an API key of a user and show it once."""
+    _show(_in_store(lambda database: create_api_key(database, name, email=user)))
 
 
 @api_key.command("list")
@@ -38,10 +39,21 @@ def list_() -> None:
 
 
 @api_key.command()
+def rotate(key: Annotated[str, typer.Argument(help="The key, as `api-key list` shows it.")]) -> None:
+    """Give a key another secret and show it once. The old secret is refused from now on."""
+    _show(_in_store(lambda database: rotate_api_key(database, key)))
+
+
+@api_key.command()
 def revoke(key: Annotated[str, typer.Argument(help="The key, as `api-key list` shows it.")]) -> None:
     """Refuse a key from now on."""
     _in_store(lambda database: revoke_api_key(database, key))
     console.print(f"API key {key} is revoked")
+
+
+def _show(made: NewKey) -> None:
+    console.print(f"API key     {made.key}")
+    console.print(f"API secret  {made.secret}   (shown this once)")
 
 
 def _in_store(work: Callable[[Database], Awaitable[Result]]) -> Result:

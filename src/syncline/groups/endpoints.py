@@ -24,7 +24,7 @@ async def create_group(
 ) -> Envelope[GroupResponse]:
     """Create a group."""
     group = await service.create_group(database, sealer, caller, body.name)
-    return success(GroupResponse.of(group), "Group has been created.")
+    return success(GroupResponse.of(group), "Group has been created")
 
 
 @router.get("")
@@ -49,7 +49,7 @@ async def update_group(
 ) -> Envelope[GroupResponse]:
     """Rename a group."""
     group = await service.rename_group(database, caller, group_id, body.name)
-    return success(GroupResponse.of(group), "Group has been updated.")
+    return success(GroupResponse.of(group), "Group has been updated")
 
 
 @router.delete("/{group_id}")
