@@ -306,3 +306,16 @@ def test_a_column_of_a_foreign_type_is_an_error_that_names_it(target):
     target.change("ALTER TABLE bus.orders ADD COLUMN value uuid")
     with target.open() as loader, pytest.raises(WarehouseError, match=r"(?i)column value .* uuid"):
         loader.load("orders", batch([2], value=(types.STRING, ["a"])))
+
+
+def test_a_load_keeps_no_rows_in_memory(duckdb_target):
+    def load(loader, number: int) -> None:
+        rows = range(number * 1000, number * 1000 + 1000)
+        loader.load("orders", batch(list(rows), value=(types.STRING, ["x" * 2000] * 1000)))
+
+    with duckdb_target.open() as loader:
+        load(loader, 0)
+        before = pa.total_allocated_bytes()
+        for number in range(1, 4):
+            load(loader, number)
+        assert pa.total_allocated_bytes() - before < 2_000_000

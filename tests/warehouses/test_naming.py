@@ -1,10 +1,12 @@
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncline.warehouses.naming import Naming, assign, fit, normalize
 
 POSTGRES = 63
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize(
@@ -33,11 +35,13 @@ def test_source_naming_keeps_names_but_for_unsafe_characters():
     assert normalize('a"b;c\n', Naming.SOURCE_NAMING) == "a_b_c_"
 
 
+@unhurried
 @given(st.text())
 def test_normalizing_twice_changes_nothing_more(source):
     assert normalize(normalize(source)) == normalize(source)
 
 
+@unhurried
 @given(st.text(min_size=1), st.integers(16, 80))
 def test_a_name_that_fits_has_at_most_the_bytes_allowed(name, longest):
     assert len(fit(name, name, longest).encode()) <= longest
@@ -62,6 +66,7 @@ def test_a_name_given_earlier_is_kept():
     assert names["order_id"] != "order_id"
 
 
+@unhurried
 @given(st.lists(st.text(), unique=True), st.sampled_from(Naming))
 def test_all_names_differ_and_fit(sources, naming):
     names = assign(sources, {}, naming, POSTGRES)

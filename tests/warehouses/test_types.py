@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncline.warehouses import types
@@ -13,22 +13,28 @@ simple_types = st.sampled_from([ColumnType(kind) for kind in Kind if kind is not
 decimals = st.tuples(st.integers(0, 38), st.integers(0, 38)).filter(lambda s: 0 < sum(s) <= 38)
 column_types = simple_types | decimals.map(lambda size: types.decimal(*size))
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
+
+@unhurried
 @given(column_types, column_types, column_types)
 def test_join_is_associative(first, second, third):
     assert join(join(first, second), third) == join(first, join(second, third))
 
 
+@unhurried
 @given(column_types, column_types)
 def test_join_is_commutative(first, second):
     assert join(first, second) == join(second, first)
 
 
+@unhurried
 @given(column_types)
 def test_join_is_idempotent(column_type):
     assert join(column_type, column_type) == column_type
 
 
+@unhurried
 @given(column_types)
 def test_string_is_above_everything(column_type):
     assert join(column_type, types.STRING) == types.STRING
@@ -60,6 +66,7 @@ def test_the_narrowest_type_that_holds_both(first, second, expected):
     assert join(first, second) == expected
 
 
+@unhurried
 @given(column_types)
 def test_arrow_fields_keep_the_column_type(column_type):
     assert types.from_arrow(types.arrow_field("a", column_type)) == column_type

@@ -5,6 +5,7 @@ its use. Here it is given a run context whose only source of settings is :data:`
 """
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -99,17 +100,26 @@ def merge(
     """Merge `table` into the existing table `table_name` by `key`, in one transaction.
 
     `folder` is a new folder for this load alone: every load starts from what it is given.
+
+    dlt keeps the stack that it was called from, with all that stands on it, for as long as the process lives. So it
+    works in a thread of its own, on whose stack no rows are left: otherwise each load would keep its whole batch.
     """
-    prepare(folder)
-    pipeline = dlt.pipeline(
-        pipeline_name=PIPELINE, pipelines_dir=str(folder), destination=destination, dataset_name=schema
-    )
-    resource = dlt.resource(
-        table,
-        name=table_name,
-        write_disposition={"disposition": "merge", "strategy": "delete-insert"},
-        primary_key=key,
-        columns=columns,
-        file_format="parquet",
-    )
-    pipeline.run(resource, loader_file_format="parquet")
+    rows = [table]
+
+    def run() -> None:
+        prepare(folder)
+        pipeline = dlt.pipeline(
+            pipeline_name=PIPELINE, pipelines_dir=str(folder), destination=destination, dataset_name=schema
+        )
+        resource = dlt.resource(
+            iter(lambda: rows.pop() if rows else None, None),
+            name=table_name,
+            write_disposition={"disposition": "merge", "strategy": "delete-insert"},
+            primary_key=key,
+            columns=columns,
+            file_format="parquet",
+        )
+        pipeline.run(resource, loader_file_format="parquet")
+
+    with ThreadPoolExecutor(1, thread_name_prefix="load") as thread:
+        thread.submit(run).result()

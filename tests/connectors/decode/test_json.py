@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncline.connectors.azure_service_bus.decode import decode_batch
@@ -159,6 +159,9 @@ numbers = (
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**20), max_value=10**20)
 )
+# A busy machine makes drawing examples slow, which says nothing about the code.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+
 leaves = st.none() | st.booleans() | numbers | st.text(st.characters(exclude_categories=["Cs"]))
 values = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner), max_leaves=6)
 
@@ -203,6 +206,7 @@ def as_read(column_type: types.ColumnType, value):
     return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+@unhurried
 @given(st.lists(st.dictionaries(st.sampled_from(["a", "b", "", "A"]), values), max_size=6))
 def test_every_value_lands(documents):
     bodies = [encode(document) for document in documents]
@@ -223,6 +227,7 @@ def test_every_value_lands(documents):
             assert as_read(column_type, value) == expected
 
 
+@unhurried
 @given(st.lists(st.binary(max_size=40) | values.map(encode), max_size=8), st.sampled_from(["Packed", "Unpacked"]))
 def test_rows_and_rejects_together_are_the_messages(bodies, sync_type):
     rows, rejects = decode_batch(messages(*bodies), "Json", sync_type)
@@ -233,6 +238,7 @@ def test_rows_and_rejects_together_are_the_messages(bodies, sync_type):
     ]
 
 
+@unhurried
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
 def test_doubles_come_back_as_they_were_written(floats):
     rows = unpack(*(json.dumps({"a": number}).encode() for number in floats))
