@@ -20,7 +20,9 @@ from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
 def message(**parts: Any) -> Any:
     """Something like a message of the SDK, with parts that cannot be sent through it."""
     annotations = {b"x-opt-sequence-number": 5, **parts.pop("annotations", {})}
-    properties = SimpleNamespace(message_id=None, correlation_id=None, content_type=None, group_id=None)
+    properties = SimpleNamespace(
+        message_id=None, correlation_id=None, content_type=None, content_encoding=None, group_id=None
+    )
     properties.__dict__.update(parts.pop("properties", {}))
     raw = SimpleNamespace(
         annotations=annotations,
@@ -64,6 +66,10 @@ def test_a_message_without_properties_has_a_row() -> None:
     bare = message()
     bare.raw_amqp_message.properties = None
     assert row(bare)["content_type"] is None
+
+
+def test_a_content_encoding_travels_with_its_message() -> None:
+    assert row(message(properties={"content_encoding": b"gzip"}))["content_encoding"] == "gzip"
 
 
 def test_dead_letter_columns() -> None:

@@ -66,6 +66,7 @@ def record_batch(messages: Sequence[ServiceBusReceivedMessage]) -> pa.RecordBatc
         _text([found.get(_DEAD_LETTER_REASON) for found in application]),
         _text([found.get(_DEAD_LETTER_SOURCE) for found in annotations]),
         pa.array([json_object(found) if found else None for found in application], pa.string()),
+        _text([p.content_encoding if p is not None else None for p in properties]),
         pa.array([body(message) for message in raw], pa.large_binary()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=MESSAGE_SCHEMA)

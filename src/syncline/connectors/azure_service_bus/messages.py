@@ -15,11 +15,13 @@ MESSAGE_SCHEMA = pa.schema(
         pa.field("dead_letter_reason", pa.string()),
         pa.field("dead_letter_source", pa.string()),
         pa.field("application_properties", pa.string()),
+        pa.field("content_encoding", pa.string()),
         pa.field("body", pa.large_binary(), nullable=False),
     ]
 )
 """One row a message. `application_properties` is a JSON object as text (null when there are none); `body` is the
-bytes of the data sections, joined, or JSON text in UTF-8 for a body that is an AMQP value or sequence. A message
+bytes of the data sections, joined, or JSON text in UTF-8 for a body that is an AMQP value or sequence.
+`content_encoding` is there for decoding and goes no further, and neither does `body`. A message
 without a `message_id` gets one that :func:`fallback_message_id` makes."""
 
 

@@ -99,6 +99,7 @@ def _row(encoded: bytes, annotations: dict[Any, Any]) -> dict[str, Any]:
             "session_id": properties.group_id,
             "content_type": _text(properties.content_type),
             "correlation_id": _text(properties.correlation_id),
+            "content_encoding": _text(properties.content_encoding),
         }
     return {
         **row,

@@ -1,20 +1,28 @@
 """Decode one batch of messages."""
 
 from collections.abc import Mapping
+from importlib import import_module
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from syncline.connectors.azure_service_bus.decode import json_packed, json_unpacked
+from syncline.connectors.azure_service_bus.decode.compression import decompress
 from syncline.connectors.azure_service_bus.decode.outcome import Decoder
 from syncline.connectors.errors import SourceConfigurationError
+from syncline.connectors.schema_registry import SchemaRegistry
 from syncline.warehouses import types
 
-DECODERS: Mapping[tuple[str, str], Decoder] = {
-    ("Json", "Packed"): json_packed.decode,
-    ("Json", "Unpacked"): json_unpacked.decode,
+DECODERS: Mapping[tuple[str, str], str] = {
+    ("Json", "Packed"): "json_packed",
+    ("Json", "Unpacked"): "json_unpacked",
+    ("Text", "Packed"): "text_packed",
+    ("Xml", "Packed"): "xml_packed",
+    ("Avro", "Unpacked"): "avro",
+    ("Protobuf", "Unpacked"): "protobuf",
 }
-"""The decoder of each `message_type` and `sync_type`."""
+"""The module of each `message_type` and `sync_type`. It is imported when it is needed: what it stands on takes time and
+memory, and a connection has one format."""
 
 REJECT_SCHEMA = pa.schema(
     [
@@ -27,28 +35,49 @@ REJECT_SCHEMA = pa.schema(
 )
 """A message that could not be decoded: its position, its bytes as they came, and why."""
 
+_FOR_DECODING = ["content_encoding", "body"]
+"""Columns of messages that are not columns of rows."""
 
-def decode_batch(table: pa.Table, message_type: str, sync_type: str) -> tuple[pa.Table, pa.Table]:
+
+def decode_batch(
+    table: pa.Table, message_type: str, sync_type: str, schemas: SchemaRegistry | None = None
+) -> tuple[pa.Table, pa.Table]:
     """Decode a batch of messages (``MESSAGE_SCHEMA``).
 
     Every message ends in exactly one of the two tables.
 
+    Args:
+        table: The messages.
+        message_type: The format, by its name in the configuration.
+        sync_type: Packed or Unpacked.
+        schemas: The registry, for the formats that need one.
+
     Returns:
-        The rows: the columns of the messages without `body`, and those of the decoded body (`value`, or
-        `value_<field>` with the field's name as it is in the source). And the rejects (:data:`REJECT_SCHEMA`).
+        The rows: the columns of the messages without those that only matter here, and those of the decoded body
+        (`value`, or `value_<field>` with the field's name as it is in the source). And the rejects
+        (:data:`REJECT_SCHEMA`).
 
     Raises:
-        SourceConfigurationError: There is no decoder for this format.
+        SourceConfigurationError: There is no decoder for this format, or no registry for one that needs it.
+        SourceError: A schema cannot be had from the registry.
     """
-    decoder = DECODERS.get((message_type, sync_type))
-    if decoder is None:
+    module = DECODERS.get((message_type, sync_type))
+    if module is None:
         raise SourceConfigurationError(
-            f"Messages of type {message_type} cannot be decoded as {sync_type} yet.",
-            "Set message_type to Json, and sync_type to Packed or Unpacked.",
+            f"Messages of type {message_type} cannot be decoded as {sync_type}.",
+            "Correct config.message_type and config.sync_type: Json is Packed or Unpacked, Text and Xml are Packed, "
+            "Avro and Protobuf Unpacked.",
         )
-    decoded = decoder(table.column("body"))
-    rejected = sorted(decoded.reasons)
-    accepted = table.drop_columns(["body"])
+    decode = cast(Decoder, import_module(f"{__package__}.{module}").decode)
+    messages, broken = decompress(table)
+    places = range(table.num_rows)
+    if broken:
+        places = [place for place in places if place not in broken]  # type: ignore[assignment]
+        messages = messages.take(pa.array(places, pa.int64()))
+    decoded = decode(messages, schemas)
+    reasons = broken | {places[place]: reason for place, reason in decoded.reasons.items()}
+    rejected = sorted(reasons)
+    accepted = table.drop_columns(_FOR_DECODING)
     if rejected:
         keep = pa.array(sorted(set(range(table.num_rows)).difference(rejected)), pa.int64())
         accepted = accepted.take(keep)
@@ -58,7 +87,7 @@ def decode_batch(table: pa.Table, message_type: str, sync_type: str) -> tuple[pa
         accepted = accepted.set_column(properties, field, accepted.column(properties))
     for field, column in zip(decoded.fields, decoded.columns, strict=True):
         accepted = accepted.append_column(field, column)
-    return accepted, _rejects(table.take(pa.array(rejected, pa.int64())), [decoded.reasons[i] for i in rejected])
+    return accepted, _rejects(table.take(pa.array(rejected, pa.int64())), [reasons[place] for place in rejected])
 
 
 def _rejects(messages: pa.Table, reasons: list[str]) -> pa.Table:

@@ -15,9 +15,16 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from syncline.connectors.azure_service_bus.decode.outcome import EMPTY_BODY
+from syncline.connectors.azure_service_bus.decode.charsets import BYTE_ORDER_MARKS, decode_text
+from syncline.connectors.azure_service_bus.decode.outcome import EMPTY_BODY, Undecodable, brief
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_WIDE = (
+    ((True, True, True, False), "utf-32-be"),
+    ((False, True, True, True), "utf-32-le"),
+    ((True, False), "utf-16-be"),
+    ((False, True), "utf-16-le"),
+)
+"""Which of the first bytes of a JSON document are zero, in each of these charsets."""
 
 _PRECISE_NUMBER = (
     r"(?:^|[:,\[\s])-?"
@@ -26,6 +33,9 @@ _PRECISE_NUMBER = (
 )
 """A number with 19 digits or more, with a fraction and more than 14 digits, or with an exponent. Every other number
 comes through a 64-bit integer or a double unchanged. Text that looks like it costs time, nothing else."""
+
+_DECLARING = ("content_type", "content_encoding")
+"""The columns in which a message may declare its charset."""
 
 _DEEPEST = 250
 """Objects and arrays in each other that are sure to be written as text again: orjson writes 254."""
@@ -39,24 +49,25 @@ class Unreadable(ValueError):  # noqa: N818 - it is the message's, not ours
     """A body that is no JSON document that can be kept; the message says why."""
 
 
-def parse(bodies: pa.ChunkedArray) -> Iterator[Any]:
-    """The JSON value of each body; an :class:`Unreadable` in the place of one that has none.
+def parse(messages: pa.Table) -> Iterator[Any]:
+    """The JSON value of each message's body; an :class:`Unreadable` in the place of one that has none.
 
     Objects, arrays, strings, booleans, null, integers of 64 bits and floats are Python's own. A number that neither
     keeps is a Decimal.
     """
-    for chunk in bodies.chunks:
-        precise = pc.match_substring_regex(chunk, _PRECISE_NUMBER).to_pylist()
-        for body, is_precise in zip(chunk.to_pylist(), precise, strict=True):
-            try:
-                value = orjson.loads(body)
-                if body.count(b"[") + body.count(b"{") > _DEEPEST:
-                    _check_depth(value)
-                yield _parse_precisely(body) if is_precise else value
-            except orjson.JSONDecodeError as error:
-                yield _parse_again(body, error)
-            except Unreadable as error:
-                yield error
+    bodies = messages.column("body")
+    precise = pc.match_substring_regex(bodies, _PRECISE_NUMBER).to_pylist()
+    for place, (body, is_precise) in enumerate(zip(bodies.to_pylist(), precise, strict=True)):
+        try:
+            value = orjson.loads(body)
+            if body.count(b"[") + body.count(b"{") > _DEEPEST:
+                _check_depth(value)
+            yield _parse_precisely(body) if is_precise else value
+        except orjson.JSONDecodeError as error:
+            content_type, content_encoding = (messages.column(name)[place].as_py() for name in _DECLARING)
+            yield _parse_again(body, content_type, content_encoding, error)
+        except Unreadable as error:
+            yield error
 
 
 def dump(value: Any) -> str:
@@ -64,23 +75,49 @@ def dump(value: Any) -> str:
     return orjson.dumps(value, default=_dump_decimal).decode()
 
 
-def without_byte_order_mark(body: bytes) -> bytes:
-    """The body without the byte order mark that some senders put first."""
-    return body.removeprefix(_BYTE_ORDER_MARK)
+def text_of(body: bytes, content_type: str | None, content_encoding: str | None) -> str:
+    """The text of a body that is JSON, without the byte order mark that some senders put first."""
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _recoded(body, content_type, content_encoding).decode()
+    return body.decode()
 
 
-def _parse_again(body: bytes | None, error: orjson.JSONDecodeError) -> Any:
-    """A second look at a body that orjson refused: it may only begin with a byte order mark."""
+def _recoded(body: bytes, content_type: str | None, content_encoding: str | None) -> bytes:
+    """A body that is not in UTF-8, or begins with a byte order mark, as bare UTF-8.
+
+    A JSON document begins with an ASCII character, so its first bytes give UTF-16 and UTF-32 away.
+
+    Raises:
+        Undecodable: It is no text at all.
+    """
+    marked = any(body.startswith(mark) for mark, _ in BYTE_ORDER_MARKS)
+    for zeros, charset in _WIDE:
+        if not marked and len(body) > 1 and all((body[at : at + 1] == b"\0") is zero for at, zero in enumerate(zeros)):
+            try:
+                return body.decode(charset).encode()
+            except UnicodeDecodeError as error:
+                raise Undecodable(f"The body looks like {charset}, but {brief(error)}.") from None
+    return decode_text(body, content_type, content_encoding).encode()
+
+
+def _parse_again(
+    body: bytes | None, content_type: str | None, content_encoding: str | None, error: orjson.JSONDecodeError
+) -> Any:
+    """A second look at a body that orjson refused: it may only be in another charset."""
     if not body:
         return Unreadable(EMPTY_BODY)
-    stripped = without_byte_order_mark(body)
-    if stripped == body:
-        return Unreadable(f"The body is not JSON: {error}.")
     try:
-        _check_depth(orjson.loads(stripped))
-        return _parse_precisely(stripped)
+        recoded = _recoded(body, content_type, content_encoding)
+        if recoded == body:
+            return Unreadable(f"The body is not JSON: {error}.")
+        _check_depth(orjson.loads(recoded))
+        return _parse_precisely(recoded)
     except orjson.JSONDecodeError as second_error:
-        return Unreadable(f"The body is not JSON: {second_error}." if stripped else EMPTY_BODY)
+        return Unreadable(f"The body is not JSON: {second_error}." if recoded else EMPTY_BODY)
+    except Undecodable as undecodable:
+        return Unreadable(f"The body is not JSON: {undecodable}")
     except Unreadable as unreadable:
         return unreadable
 

@@ -15,18 +15,19 @@ import pyarrow as pa
 from syncline.connectors.azure_service_bus.decode.json_text import Unreadable, dump, parse
 from syncline.connectors.azure_service_bus.decode.numbers import number_column
 from syncline.connectors.azure_service_bus.decode.outcome import Decoded
+from syncline.connectors.schema_registry import SchemaRegistry
 from syncline.warehouses import types
 
 MOST_FIELDS = 1000
 """First-level fields of one message. More than this are data rather than structure, and no table has such columns."""
 
 
-def decode(bodies: pa.ChunkedArray) -> Decoded:
+def decode(messages: pa.Table, schemas: SchemaRegistry | None = None) -> Decoded:
     """Parse the bodies and make typed columns of their first-level fields."""
     objects: list[dict[str, Any]] = []
     others: dict[int, str] = {}
     reasons: dict[int, str] = {}
-    for place, value in enumerate(parse(bodies)):
+    for place, value in enumerate(parse(messages)):
         if type(value) is dict and len(value) <= MOST_FIELDS:
             objects.append(value)
         elif type(value) is dict:
