@@ -18,6 +18,7 @@ from dlt.common.configuration.specs.pluggable_run_context import PluggableRunCon
 from dlt.common.destination import Destination
 from dlt.common.runtime.run_context import RunContext
 from dlt.common.schema.typing import TColumnSchema
+from dlt.common.typing import TLoaderFileFormat
 
 PIPELINE = "syncline"
 """Name of the pipeline, and with it of dlt's schema and of its rows in ``_dlt_loads`` and ``_dlt_version``."""
@@ -96,6 +97,7 @@ def merge(
     columns: dict[str, TColumnSchema],
     key: list[str],
     folder: Path,
+    file_format: TLoaderFileFormat = "parquet",
 ) -> None:
     """Merge `table` into the existing table `table_name` by `key`, in one transaction.
 
@@ -117,9 +119,9 @@ def merge(
             write_disposition={"disposition": "merge", "strategy": "delete-insert"},
             primary_key=key,
             columns=columns,
-            file_format="parquet",
+            file_format=file_format,
         )
-        pipeline.run(resource, loader_file_format="parquet")
+        pipeline.run(resource, loader_file_format=file_format)
 
     with ThreadPoolExecutor(1, thread_name_prefix="load") as thread:
         thread.submit(run).result()

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from dlt.common.destination import Destination
 from dlt.common.schema.typing import TColumnSchema
+from dlt.common.typing import TLoaderFileFormat
 
 from syncline.warehouses import dlt_runtime, types
 from syncline.warehouses.base import Loader, LoadResult
@@ -57,6 +58,16 @@ class Connection(ABC):
 
     longest_name: int
     """Most bytes of an identifier."""
+    file_format: TLoaderFileFormat = "parquet"
+    """The form in which dlt hands rows over."""
+
+    def fold(self, name: str) -> str:
+        """A new name in the case that this warehouse gives to names without quotes."""
+        return name
+
+    def nearest(self, column_type: ColumnType) -> ColumnType:
+        """The narrowest type of this warehouse that holds every value of `column_type`."""
+        return column_type
 
     @abstractmethod
     def prepare_schema(self) -> None:
@@ -142,25 +153,28 @@ class SqlLoader(Loader):
         )
 
     def _plan(self, connection: Connection, source_name: str, table: pa.Table) -> Plan:
-        table_name = assign(
-            [source_name], connection.tables(), self._naming, connection.longest_name, taken=dlt_runtime.OWN_TABLES
-        )[source_name]
+        table_name = connection.fold(
+            assign(
+                [source_name], connection.tables(), self._naming, connection.longest_name, taken=dlt_runtime.OWN_TABLES
+            )[source_name]
+        )
         existing = connection.columns(table_name)
         known = {column.source_name: column.name for column in existing.values() if column.source_name is not None}
         names = assign(table.column_names, known, self._naming, connection.longest_name, taken=known.values())
+        names = {source: connection.fold(name) for source, name in names.items()}
         by_folded_name = {column.name.casefold(): column for column in existing.values()}
         added: dict[str, ColumnType] = {}
         widened: dict[str, tuple[ColumnType, ColumnType]] = {}
         column_types: dict[str, ColumnType] = {}
         for field in table.schema:
-            incoming = types.from_arrow(field)
+            incoming = connection.nearest(types.from_arrow(field))
             column = by_folded_name.get(names[field.name].casefold())
             if column is None:
                 added[names[field.name]] = column_types[names[field.name]] = incoming
                 continue
             names[field.name] = column.name
             current = _known_type(column, table_name)
-            target = column_types[column.name] = types.join(current, incoming)
+            target = column_types[column.name] = connection.nearest(types.join(current, incoming))
             if target != current:
                 widened[column.name] = (current, target)
         names = {field.name: names[field.name] for field in table.schema}
@@ -200,7 +214,16 @@ class SqlLoader(Loader):
         self._loads += 1
         folder = self._folder / f"load-{self._loads}"
         try:
-            dlt_runtime.merge(connection.dlt_destination(), self._schema, plan.table_name, rows, columns, key, folder)
+            dlt_runtime.merge(
+                connection.dlt_destination(),
+                self._schema,
+                plan.table_name,
+                rows,
+                columns,
+                key,
+                folder,
+                connection.file_format,
+            )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
