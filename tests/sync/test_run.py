@@ -138,6 +138,7 @@ def test_types_that_meet_in_one_load_are_joined(sync):
 
 
 def test_when_one_stream_fails_the_others_are_safe(sync):
+    sync.limits = ReadLimits(rows=1000, bytes=1_000_000)
     both_read = threading.Barrier(2, timeout=30)
 
     def fail(stream: str, number: int) -> None:

@@ -48,7 +48,7 @@ def test_a_killed_load_is_done_again_and_nothing_is_lost_or_doubled(tmp_path: Pa
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.readline()
-            if kills < 8:
+            if kills < 5:
                 time.sleep(moments.uniform(0.0, 0.9))
                 process.send_signal(signal.SIGKILL)
             process.communicate(timeout=100)
