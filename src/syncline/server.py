@@ -19,6 +19,7 @@ from syncline.engine.local import LocalExecutor
 from syncline.engine.scheduler import Scheduler
 from syncline.groups.endpoints import router as groups
 from syncline.logs import configure_logging
+from syncline.metadata.endpoints import router as metadata
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.sealing import load_sealer
@@ -48,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
-    for router in (accounts, system_keys, groups, destinations, connections, trust):
+    for router in (accounts, system_keys, groups, destinations, connections, trust, metadata):
         app.include_router(router)
     app.add_api_route("/health", health, include_in_schema=False)
     install(app, settings)

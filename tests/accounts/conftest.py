@@ -23,7 +23,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def either_settings(tmp_path: Path, store_url: str) -> Settings:
     """Settings of an installation on either store."""
-    return Settings(home=tmp_path / "home", port=0, database_url=store_url, concurrent_syncs=1)  # type: ignore[arg-type]
+    return Settings(home=tmp_path / "home", port=0, database_url=store_url, concurrent_syncs=1)
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ async def test_a_deleted_key_is_refused(client: httpx.AsyncClient, client_with: 
     assert (await client_with(made["key"], made["secret"]).get("/v1/groups")).status_code == 401
     for method, path in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/rotate")):
         body: dict[str, Any] = {"json": {}} if method in {"PATCH", "POST"} else {}
-        gone = await client.request(method, f"/v1/system-keys/{made['id']}{path}", **body)  # type: ignore[arg-type]
+        gone = await client.request(method, f"/v1/system-keys/{made['id']}{path}", **body)
         assert (gone.status_code, gone.json()["code"]) == (404, "NotFound_SystemKey")
 
 

@@ -11,7 +11,7 @@ from syncline.settings import Settings
 @pytest.fixture
 def settings(tmp_path: Path, store_url: str) -> Settings:
     """Settings of an installation on either store."""
-    return Settings(home=tmp_path / "home", port=0, database_url=store_url, concurrent_syncs=1)  # type: ignore[arg-type]
+    return Settings(home=tmp_path / "home", port=0, database_url=store_url, concurrent_syncs=1)
 
 
 async def _new_group(client: httpx.AsyncClient, name: str) -> str:

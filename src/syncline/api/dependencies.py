@@ -34,6 +34,12 @@ def get_executor(request: Request) -> Executor:
     return executor
 
 
+def get_base_url(request: Request) -> str:
+    """Where people reach this server, without a slash at the end: as the settings say, else as the client did."""
+    return (get_settings(request).public_url or str(request.base_url)).rstrip("/")
+
+
+CurrentBaseUrl = Annotated[str, Depends(get_base_url)]
 CurrentSettings = Annotated[Settings, Depends(get_settings)]
 CurrentDatabase = Annotated[Database, Depends(get_database)]
 CurrentSealer = Annotated[Sealer, Depends(get_sealer)]

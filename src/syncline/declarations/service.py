@@ -1,11 +1,15 @@
 """What a service (a source or a destination) declares about itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from syncline.declarations.configuration import Configuration
 from syncline.declarations.errors import MissingField
+
+ServiceType = Literal["Events", "Warehouse"]
+"""What kind of service it is: a stream of messages to read, or a destination."""
+Feature = Literal["API_CONFIGURABLE", "AUTHORIZATION_VIA_API", "COLUMN_HASHING", "DATA_BLOCKING", "RE_SYNC"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,9 @@ class ServiceDeclaration:
     config: type[Configuration]
     auth: type[Configuration] | None = None
     """The shape of `auth`, for a service that has one. All of it is secret and never answered."""
+    type: ServiceType = "Warehouse"
+    features: Mapping[Feature, str] = field(default_factory=dict)
+    """What a source supports, with a sentence on how."""
 
     def parse_auth(self, values: Mapping[str, Any] | None) -> Configuration | None:
         """`auth` of a request; None for a service without one.

@@ -258,4 +258,12 @@ DECLARATION = ServiceDeclaration(
     description="Topics of an Azure Service Bus namespace, one table each.",
     config=AzureServiceBusConfig,
     auth=AzureServiceBusAuth,
+    type="Events",
+    features={
+        "API_CONFIGURABLE": "Every setting can be sent.",
+        "AUTHORIZATION_VIA_API": "With a connection string, or with a refresh token of Microsoft Entra.",
+        "RE_SYNC": "Of the whole connection, as far back as messages are retained.",
+        "DATA_BLOCKING": "Of topics and of columns.",
+        "COLUMN_HASHING": "Of all columns but keys and system columns.",
+    },
 )
