@@ -221,7 +221,7 @@ def _is_text(schema: Schema) -> bool:
     if isinstance(schema, str):
         return bool(schema == "string")
     kind, logical = schema["type"], schema.get("logicalType")
-    return kind == "enum" or (kind == "string" and logical != "uuid")
+    return bool(kind == "enum" or (kind == "string" and logical != "uuid"))
 
 
 def _plain_column(arrow_type: pa.DataType, values: Sequence[Any]) -> pa.Array:
