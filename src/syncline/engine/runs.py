@@ -186,7 +186,7 @@ def _carry_over(session: Session, connection: Connection, run: Run, ending: Endi
     connection.next_sync_at = None if connection.paused else next_start
     for advice in ending.advice:
         _raise_notice(session, connection.id, "warning", advice, now, count=1)
-    if run.rejected:
+    if run.rejected and all(advice.code != REJECTED_MESSAGES for advice in ending.advice):
         _raise_notice(session, connection.id, "warning", _rejections(run), now, count=run.rejected)
 
 

@@ -117,8 +117,8 @@ class Loading:
             SourceWarning(
                 code="rejected_messages",
                 subject=stream,
-                message=f"{count:,} messages of {stream} could not be decoded. They are in the table {table}, with "
-                "their bytes and the reason.",
+                message=f"{count:,} {'message' if count == 1 else 'messages'} of {stream} could not be decoded. See the table {table}, "
+                "which has the bytes and the reason.",
             )
             for stream, (count, table) in self._rejected.items()
         )
