@@ -113,15 +113,7 @@ class Loading:
 
     def warnings(self) -> tuple[SourceWarning, ...]:
         """What the source warned of, and a warning for each stream with rejected messages."""
-        rejected = tuple(
-            SourceWarning(
-                code="rejected_messages",
-                subject=stream,
-                message=f"{count:,} {'message' if count == 1 else 'messages'} of {stream} could not be decoded. See the table {table}, "
-                "which has the bytes and the reason.",
-            )
-            for stream, (count, table) in self._rejected.items()
-        )
+        rejected = (_rejection(stream, count, table) for stream, (count, table) in self._rejected.items())
         return (*self._warnings.values(), *rejected)
 
     def _load_rows(self, stream: str, pending: _Pending) -> int:
@@ -141,3 +133,13 @@ class Loading:
         known, _ = self._rejected.get(stream, (0, ""))
         self._rejected[stream] = (known + table.num_rows, result.table)
         return int(table.num_rows)
+
+
+def _rejection(stream: str, count: int, table: str) -> SourceWarning:
+    messages = "message" if count == 1 else "messages"
+    return SourceWarning(
+        code="rejected_messages",
+        subject=stream,
+        message=f"{count:,} {messages} of {stream} could not be decoded. See the table {table}, which has the bytes "
+        "and the reason.",
+    )
