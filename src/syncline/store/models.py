@@ -15,6 +15,7 @@ from sqlalchemy import (
     CheckConstraint,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     MetaData,
     String,
@@ -138,6 +139,8 @@ class Group(Base):
     public_key: Mapped[str] = mapped_column(Text)
     """The group's SSH public key, one line in OpenSSH form."""
     sealed_private_key: Mapped[str] = mapped_column(Text)
+    sealed_hash_salt: Mapped[str | None] = mapped_column(Text, default=None)
+    """What hashed columns are salted with, the same in all connections of the group, so that hashes can be joined."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -358,3 +361,74 @@ class Notice(Base):
     details: Mapped[str] = mapped_column(Text, default="")
     count: Mapped[int] = mapped_column(BigInteger, default=0)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class SchemaConfig(Base):
+    """What a connection syncs of its source: made when the source was first asked, or by a request before that."""
+
+    __tablename__ = "schema_configs"
+
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connections.id", ondelete="CASCADE"), primary_key=True)
+    schema_change_handling: Mapped[str] = mapped_column(Text, default="ALLOW_ALL")
+    """What happens with tables and columns that are new: `ALLOW_ALL`, `ALLOW_COLUMNS` or `BLOCK_ALL`."""
+    enabled: Mapped[bool] = mapped_column(default=True)
+    """Whether the schema is synced at all."""
+    is_type_locked: Mapped[bool] = mapped_column(default=False)
+    """Whether columns keep the types that they had when the lock was first in force."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class KnownTable(Base):
+    """A table that is known of a connection, and how it is synced."""
+
+    __tablename__ = "known_tables"
+
+    connection_id: Mapped[str] = mapped_column(
+        ForeignKey("schema_configs.connection_id", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(String(500), primary_key=True)
+    """The source's name for it: a topic's name."""
+    name_in_destination: Mapped[str | None] = mapped_column(Text, default=None)
+    """As the last load named it; null before the first."""
+    enabled: Mapped[bool] = mapped_column(default=True)
+    sync_mode: Mapped[str] = mapped_column(Text, default="SOFT_DELETE")
+    loaded_mode: Mapped[str | None] = mapped_column(Text, default=None)
+    """The mode of the last load, which says what the rows in the destination are."""
+    first_seen_at: Mapped[datetime | None] = mapped_column(default=None)
+    """Null while only a request has named it, and the source has not."""
+    captured_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When a sync first read it to its end. Columns that come later are new ones."""
+    missing_since: Mapped[datetime | None] = mapped_column(default=None)
+    """Since when the source has it no longer."""
+
+
+class KnownColumn(Base):
+    """A column that is known of a table, and how it is synced."""
+
+    __tablename__ = "known_columns"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["connection_id", "table_name"], ["known_tables.connection_id", "known_tables.name"], ondelete="CASCADE"
+        ),
+    )
+
+    connection_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    table_name: Mapped[str] = mapped_column(String(500), primary_key=True)
+    name_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of the name: a field's name may be longer than an index takes."""
+    name: Mapped[str] = mapped_column(Text)
+    """The source's name for it."""
+    name_in_destination: Mapped[str | None] = mapped_column(Text, default=None)
+    """As the last load named it; null before the first, and after it was dropped."""
+    type: Mapped[str | None] = mapped_column(Text, default=None)
+    """The narrowest type that holds all values that were seen."""
+    locked_type: Mapped[str | None] = mapped_column(Text, default=None)
+    """The type that the column keeps while types are locked."""
+    enabled: Mapped[bool] = mapped_column(default=True)
+    hashed: Mapped[bool] = mapped_column(default=False)
+    set_by_user: Mapped[bool] = mapped_column(default=False)
+    """Whether a request ever set one of the two."""
+    drop_requested: Mapped[bool] = mapped_column(default=False)
+    """Whether the next sync drops it in the destination."""
+    first_seen_at: Mapped[datetime | None] = mapped_column(default=None)
+    """Null while only a request has named it, and no message has."""
