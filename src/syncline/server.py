@@ -13,6 +13,9 @@ from syncline.accounts.endpoints import router as accounts
 from syncline.accounts.first_start import prepare
 from syncline.accounts.system_key_endpoints import router as system_keys
 from syncline.api.middleware import install
+from syncline.api.openapi import operation_id, use_document
+from syncline.api.operations import router as operations
+from syncline.api.pages import router as pages
 from syncline.connections.endpoints import router as connections
 from syncline.destinations.endpoints import router as destinations
 from syncline.engine.local import LocalExecutor
@@ -47,18 +50,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=operation_id,
     )
     app.state.settings = settings
-    for router in (accounts, system_keys, groups, destinations, connections, trust, metadata):
+    for router in (accounts, system_keys, groups, destinations, connections, trust, metadata, operations, pages):
         app.include_router(router)
-    app.add_api_route("/health", health, include_in_schema=False)
+    use_document(app)
     install(app, settings)
     return app
-
-
-async def health() -> dict[str, str]:
-    """Say that the process answers. Needs no API key and looks at nothing else."""
-    return {"status": "ok"}
 
 
 @asynccontextmanager

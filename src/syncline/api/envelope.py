@@ -17,6 +17,15 @@ class Envelope(ResponseModel, Generic[T]):
     data: T
 
 
+class Failure(ResponseModel):
+    """An answer other than success."""
+
+    code: str
+    """What programs look at, such as `InvalidInput`."""
+    message: str
+    """For a person: what was wrong and what to do."""
+
+
 class Acknowledgement(ResponseModel):
     """A successful answer that has nothing to show."""
 

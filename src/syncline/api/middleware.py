@@ -1,7 +1,7 @@
 """What happens to every request before an endpoint sees it, as plain ASGI.
 
-From the outside in: :class:`RequestLog`, :class:`Paths`, :class:`Gate`. Nothing under ``/v1`` is reached without
-passing the gate, so no endpoint can forget to authenticate.
+From the outside in: :class:`RequestLog`, :class:`Paths`, :class:`~syncline.api.metrics.Measured`, :class:`Gate`.
+Nothing under ``/v1`` is reached without passing the gate, so no endpoint can forget to authenticate.
 """
 
 import re
@@ -18,6 +18,7 @@ from syncline.api.authentication import authenticate
 from syncline.api.bodies import MOST_BYTES, parse_body, too_large
 from syncline.api.errors import ApiError, InvalidInput
 from syncline.api.limits import RateLimits
+from syncline.api.metrics import Measured, Metrics
 from syncline.api.permissions import authorize
 from syncline.api.versions import check_accept, check_content_type
 from syncline.logs import bind
@@ -36,10 +37,12 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def install(app: FastAPI, settings: Settings) -> None:
-    """Give an app the error answers and the middleware of the API. It must have ``state.database``."""
+    """Give an app the error answers, the middleware and the metrics of the API. It must have ``state.database``."""
     add_error_handlers(app)
+    app.state.metrics = Metrics()
     # The last one added is the outermost.
     app.add_middleware(Gate, limits=RateLimits(settings))
+    app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_middleware(Paths)
     app.add_middleware(RequestLog)
 

@@ -3,7 +3,9 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, PlainSerializer, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 
 def format_timestamp(value: datetime) -> str:
@@ -11,7 +13,11 @@ def format_timestamp(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-Timestamp = Annotated[datetime, PlainSerializer(format_timestamp, return_type=str)]
+Timestamp = Annotated[
+    datetime,
+    PlainSerializer(format_timestamp, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
 """A time as every answer writes it."""
 
 
@@ -25,6 +31,11 @@ class RequestModel(BaseModel):
 
 
 class ResponseModel(BaseModel):
-    """What an endpoint answers. Write its times as :data:`Timestamp`."""
+    """What an endpoint answers. Write its times as :data:`Timestamp`, and give what may be left out a default."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The schema of the fields. A serializer may leave fields out, which those with a default allow for."""
+        return handler({name: part for name, part in schema.items() if name != "serialization"})

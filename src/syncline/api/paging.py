@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Query
+from pydantic import WithJsonSchema
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -16,6 +17,7 @@ from syncline.api.errors import InvalidInput
 
 DEFAULT_LIMIT = 100
 MOST_ITEMS = 1000
+_LIMIT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS}
 
 T = TypeVar("T")
 
@@ -30,7 +32,9 @@ class Page:
 
 
 def read_page(
-    limit: Annotated[str | None, Query(description="Items in one page, 1 to 1000; 100 when absent.")] = None,
+    limit: Annotated[
+        str | None, Query(description="Items in one page, 1 to 1000; 100 when absent."), WithJsonSchema(_LIMIT_SCHEMA)
+    ] = None,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
 ) -> Page:
     """The page that the query parameters ask for.
