@@ -1,9 +1,9 @@
 """What a warehouse is: a kind of destination that tables are loaded into."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +36,8 @@ class LoadResult:
     """Rows of the batch, all of them in the destination now (or there already in a newer form)."""
     new_columns: tuple[str, ...] = ()
     widened_columns: tuple[str, ...] = ()
+    column_names: Mapping[str, str] = field(default_factory=dict)
+    """The destination's name of each of the batch's columns, by the source's."""
 
 
 class Loader(ABC):
@@ -57,11 +59,39 @@ class Loader(ABC):
             WarehouseError: It refused the batch.
         """
 
+    def drop_columns(self, source_name: str, columns: Sequence[str]) -> None:
+        """Drop columns of the table of `source_name`. Those that are not there, or a missing table, are no error.
+
+        Raises:
+            WarehouseUnavailable: The destination cannot be reached just now.
+            WarehouseError: It refused, or this kind of destination cannot.
+        """
+        raise WarehouseError(
+            f"Columns cannot be dropped in this kind of destination: {', '.join(columns)}.",
+            "Drop them there yourself; blocked columns are not written in any case.",
+        )
+
+    def change_key(self, source_name: str, *, key: Sequence[str], sequence: str = "sequence_num") -> None:
+        """Let the table of `source_name` have another key. Of the rows that it makes equal, the one with the highest
+        `sequence` stays. A missing table is no error.
+
+        Raises:
+            WarehouseUnavailable: The destination cannot be reached just now.
+            WarehouseError: It refused, or this kind of destination cannot.
+        """
+        raise WarehouseError(
+            f"The sync mode of the table of {source_name} cannot be changed in this kind of destination once it has "
+            "rows.",
+            "Set the sync mode back, or drop the table there and re-sync the connection.",
+        )
+
 
 class Warehouse(ABC):
     """A kind of destination."""
 
     declaration: ServiceDeclaration
+    drops_columns: bool = False
+    """Whether :meth:`Loader.drop_columns` works."""
 
     @abstractmethod
     def check(self, config: Configuration) -> list[WarehouseTestResult]:

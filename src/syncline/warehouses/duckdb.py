@@ -82,6 +82,7 @@ class DuckdbWarehouse(Warehouse):
     declaration = ServiceDeclaration(
         service="duckdb", name="DuckDB", description="A DuckDB file on this machine.", config=DuckdbConfig
     )
+    drops_columns = True
 
     def check(self, config: Configuration) -> list[WarehouseTestResult]:
         path = _path(config)
@@ -192,14 +193,22 @@ class DuckdbConnection(Connection):
             for source, name in plan.names.items()
             if name != source and (name in plan.added or name in plan.widened)
         ]
-        self._connection.begin()
-        try:
-            for statement in statements:
-                self._connection.execute(statement)
-        except BaseException:
-            self._connection.rollback()
-            raise
-        self._connection.commit()
+        self._execute_together(statements)
+
+    def drop_columns(self, table_name: str, columns: Sequence[str]) -> None:
+        table = qualified(self._catalog, self._schema, table_name)
+        self._execute_together([f"ALTER TABLE {table} DROP COLUMN {quoted(column)}" for column in columns])
+
+    def change_key(self, table_name: str, key: Sequence[str], sequence: str) -> None:
+        """There is no key in the table's definition, so only older rows have to go."""
+        table = qualified(self._catalog, self._schema, table_name)
+        self._execute_together(
+            [
+                f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM (SELECT rowid, row_number() OVER "  # noqa: S608 - quoted
+                f"(PARTITION BY {', '.join(map(quoted, key))} ORDER BY {quoted(sequence)} DESC) AS place FROM {table}) "
+                "WHERE place > 1)"
+            ]
+        )
 
     def highest(self, table_name: str, column: str) -> int | None:
         table = qualified(self._catalog, self._schema, table_name)
@@ -222,6 +231,16 @@ class DuckdbConnection(Connection):
 
     def dlt_destination(self) -> Destination[Any, Any]:
         return OpenFile(self._connection, staging_dataset_name_layout=self._staging)
+
+    def _execute_together(self, statements: Sequence[str]) -> None:
+        self._connection.begin()
+        try:
+            for statement in statements:
+                self._connection.execute(statement)
+        except BaseException:
+            self._connection.rollback()
+            raise
+        self._connection.commit()
 
     def clean_up(self) -> None:
         self._connection.execute(f"DROP SCHEMA IF EXISTS {quoted(self._staging)} CASCADE")

@@ -101,6 +101,23 @@ class Connection(ABC):
     def dlt_destination(self) -> Destination[Any, Any]:
         """The destination as dlt wants it told."""
 
+    def drop_columns(self, table_name: str, columns: Sequence[str]) -> None:
+        """Drop columns that the table has, all in one transaction.
+
+        Raises:
+            NotImplementedError: This warehouse cannot.
+        """
+        raise NotImplementedError
+
+    def change_key(self, table_name: str, key: Sequence[str], sequence: str) -> None:
+        """Let the table have another key, all in one transaction. Of rows that are equal by it, the one with the
+        highest `sequence` stays.
+
+        Raises:
+            NotImplementedError: This warehouse cannot.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def clean_up(self) -> None:
         """Remove what dlt leaves behind: its staging schema and its bookkeeping."""
@@ -149,8 +166,31 @@ class SqlLoader(Loader):
                 self._merge(connection, plan, current, key_names, plan.names[sequence])
             connection.clean_up()
         return LoadResult(
-            plan.table_name, table.num_rows, tuple(plan.added) if not plan.is_new else (), tuple(plan.widened)
+            plan.table_name,
+            table.num_rows,
+            tuple(plan.added) if not plan.is_new else (),
+            tuple(plan.widened),
+            plan.names,
         )
+
+    def drop_columns(self, source_name: str, columns: Sequence[str]) -> None:
+        with self._lock, self._errors_explained(), self._connect() as connection:
+            table_name, names = _standing(connection, source_name)
+            doomed = [names[column] for column in columns if column in names]
+            if table_name is not None and doomed:
+                try:
+                    connection.drop_columns(table_name, doomed)
+                except NotImplementedError:
+                    super().drop_columns(source_name, columns)
+
+    def change_key(self, source_name: str, *, key: Sequence[str], sequence: str = "sequence_num") -> None:
+        with self._lock, self._errors_explained(), self._connect() as connection:
+            table_name, names = _standing(connection, source_name)
+            if table_name is not None:
+                try:
+                    connection.change_key(table_name, [names[column] for column in key], names[sequence])
+                except NotImplementedError:
+                    super().change_key(source_name, key=key, sequence=sequence)
 
     def _plan(self, connection: Connection, source_name: str, table: pa.Table) -> Plan:
         table_name = connection.fold(
@@ -196,7 +236,7 @@ class SqlLoader(Loader):
             highest = connection.highest(plan.table_name, sequence)
         if bounds["max"] is not None:
             self._highest[plan.table_name] = bounds["max"] if highest is None else max(highest, bounds["max"])
-        if highest is None or bounds["min"] is None or bounds["min"] > highest or [sequence] == key:
+        if highest is None or bounds["min"] is None or bounds["min"] > highest or sequence in key:
             return rows
         outdated = connection.outdated(plan.table_name, rows.select([*key, sequence]), key, sequence)
         if not outdated:
@@ -235,6 +275,16 @@ class SqlLoader(Loader):
             raise
         except Exception as error:
             raise self._explain(error) from error
+
+
+def _standing(connection: Connection, source_name: str) -> tuple[str | None, dict[str, str]]:
+    """The table of `source_name` as it stands, and the names of its columns by those of the source."""
+    table_name = connection.tables().get(source_name)
+    if table_name is None:
+        return None, {}
+    return table_name, {
+        column.source_name or column.name: column.name for column in connection.columns(table_name).values()
+    }
 
 
 def _known_type(column: ExistingColumn, table_name: str) -> ColumnType:

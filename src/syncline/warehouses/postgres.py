@@ -78,6 +78,7 @@ class PostgresWarehouse(Warehouse):
     """A PostgreSQL database."""
 
     declaration = DECLARATION
+    drops_columns = True
 
     def check(self, config: Configuration) -> list[WarehouseTestResult]:
         reach, write = "Connect to the database", "Create schemas and tables"
@@ -185,6 +186,27 @@ class PostgresConnection(Connection):
         with self._connection.transaction():
             for statement in statements:
                 self._execute(statement)
+
+    def drop_columns(self, table_name: str, columns: Sequence[str]) -> None:
+        dropped = ", ".join(f"DROP COLUMN {quoted(column)}" for column in columns)
+        self._execute(f"ALTER TABLE {qualified(self._schema, table_name)} {dropped}")
+
+    def change_key(self, table_name: str, key: Sequence[str], sequence: str) -> None:
+        table = qualified(self._schema, table_name)
+        columns = ", ".join(map(quoted, key))
+        present = self._execute(
+            "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'p'", table
+        )
+        with self._connection.transaction():
+            self._execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            for (name,) in present:
+                self._execute(f"ALTER TABLE {table} DROP CONSTRAINT {quoted(name)}")
+            self._execute(
+                f"DELETE FROM {table} WHERE ctid IN (SELECT place FROM (SELECT ctid AS place, row_number() OVER "  # noqa: S608 - quoted
+                f"(PARTITION BY {columns} ORDER BY {quoted(sequence)} DESC) AS rank FROM {table}) ranked "
+                "WHERE rank > 1)"
+            )
+            self._execute(f"ALTER TABLE {table} ADD PRIMARY KEY ({columns})")
 
     def highest(self, table_name: str, column: str) -> int | None:
         table = qualified(self._schema, table_name)
