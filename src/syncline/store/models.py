@@ -23,6 +23,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -186,6 +187,9 @@ class Connection(Base):
     __table_args__ = (
         UniqueConstraint("group_id", "schema"),
         Index("ix_connections_account_id_id", "account_id", "id"),
+        Index("ix_connections_account_id_group_id_id", "account_id", "group_id", "id"),
+        Index("ix_connections_account_id_schema_id", "account_id", "schema", "id"),
+        Index("ix_connections_group_id_lower_schema", "group_id", text("lower(schema)"), unique=True),
         Index("ix_connections_next_sync_at", "next_sync_at"),
     )
 
@@ -232,6 +236,10 @@ class Connection(Base):
     rescheduled_for: Mapped[datetime | None] = mapped_column(default=None)
     next_sync_at: Mapped[datetime | None] = mapped_column(default=None)
     """When the scheduler starts the next sync; null while paused, incomplete or `manual`."""
+    pending_resync: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    """What the next run reads from the beginning: `{"streams": [...]}`, or `{"streams": null}` for all of them."""
+    trial_ended_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When the connection was paused because its trial was over. It happens once: whoever resumes it keeps it."""
 
 
 class RunState(StrEnum):
@@ -270,6 +278,11 @@ class Run(Base):
     started_at: Mapped[datetime | None] = mapped_column(default=None)
     ended_at: Mapped[datetime | None] = mapped_column(default=None)
     heartbeat_at: Mapped[datetime | None] = mapped_column(default=None)
+    """The latest sign of life of the process that carries the run out."""
+    owner: Mapped[str | None] = mapped_column(Text, default=None)
+    """The process that carries the run out, as `installation/process`."""
+    stop_requested: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the process that carries the run out shall cancel it, wherever that process is."""
     rows: Mapped[int] = mapped_column(BigInteger, default=0)
     """Rows merged into the destination."""
     bytes: Mapped[int] = mapped_column(BigInteger, default=0)

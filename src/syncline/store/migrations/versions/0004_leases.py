@@ -1,0 +1,30 @@
+"""Who carries out a run, re-syncs that wait for one, ends of trials, and the indexes of long lists."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("runs", sa.Column("owner", sa.Text(), nullable=True))
+    op.add_column("runs", sa.Column("stop_requested", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("connections", sa.Column("pending_resync", sa.JSON(), nullable=True))
+    op.add_column("connections", sa.Column("trial_ended_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_index("ix_connections_account_id_group_id_id", "connections", ["account_id", "group_id", "id"])
+    op.create_index("ix_connections_account_id_schema_id", "connections", ["account_id", "schema", "id"])
+    op.create_index(
+        "ix_connections_group_id_lower_schema", "connections", ["group_id", sa.text("lower(schema)")], unique=True
+    )
+
+
+def downgrade() -> None:
+    for index in ("group_id_lower_schema", "account_id_schema_id", "account_id_group_id_id"):
+        op.drop_index(f"ix_connections_{index}", table_name="connections")
+    for column in ("trial_ended_at", "pending_resync"):
+        op.drop_column("connections", column)
+    for column in ("stop_requested", "owner"):
+        op.drop_column("runs", column)
