@@ -2,11 +2,29 @@
 
 from syncline.declarations import ServiceDeclaration
 from syncline.warehouses.base import Warehouse
+from syncline.warehouses.cloud.azure_sql_database import AZURE_SQL_DATABASE
+from syncline.warehouses.cloud.big_query import BIG_QUERY
+from syncline.warehouses.cloud.clickhouse import CLICKHOUSE
+from syncline.warehouses.cloud.databricks import DATABRICKS
+from syncline.warehouses.cloud.motherduck import MOTHERDUCK
+from syncline.warehouses.cloud.redshift import REDSHIFT
+from syncline.warehouses.cloud.snowflake import SNOWFLAKE
+from syncline.warehouses.cloud.warehouse import CloudWarehouse
 from syncline.warehouses.duckdb import DuckdbWarehouse
 from syncline.warehouses.postgres import PostgresWarehouse
 
+_CLOUD_SERVICES = (
+    AZURE_SQL_DATABASE,
+    BIG_QUERY,
+    CLICKHOUSE,
+    DATABRICKS,
+    MOTHERDUCK,
+    REDSHIFT,
+    SNOWFLAKE,
+)
 _WAREHOUSES: dict[str, Warehouse] = {
-    warehouse.declaration.service: warehouse for warehouse in (DuckdbWarehouse(), PostgresWarehouse())
+    warehouse.declaration.service: warehouse
+    for warehouse in (DuckdbWarehouse(), PostgresWarehouse(), *map(CloudWarehouse, _CLOUD_SERVICES))
 }
 
 

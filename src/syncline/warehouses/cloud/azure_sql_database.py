@@ -1,0 +1,72 @@
+"""Azure SQL Database, and SQL Server alike."""
+
+from typing import Any
+
+import dlt
+from dlt.common.destination import Destination
+from dlt.destinations.impl.mssql.configuration import MsSqlCredentials
+
+from syncline.declarations import ServiceDeclaration, setting
+from syncline.warehouses.cloud import fields
+from syncline.warehouses.cloud.service import CloudService, Dialect
+
+ODBC_DRIVER = "ODBC Driver 18 for SQL Server"
+CONNECT_TIMEOUT = 15
+"""Seconds in which the server must answer."""
+
+
+class AzureSqlConfig(fields.Tunnel):
+    """How to reach an Azure SQL database."""
+
+    host: str | None = fields.host("my-server.database.windows.net")
+    port: int = fields.port(1433)
+    database: str | None = setting(
+        title="Database", description="The database to load into.", required=True, example="analytics"
+    )
+    user: str | None = setting(
+        title="User", description="A user that may create schemas.", required=True, example="syncline"
+    )
+    password: str | None = setting(title="Password", description="The user's password.", secret=True, required=True)
+    always_encrypted: bool = setting(
+        title="Require TLS", description="Whether the connection must be encrypted.", default=True
+    )
+
+
+def credentials(config: AzureSqlConfig) -> MsSqlCredentials:
+    """dlt's credentials for a complete config."""
+    made = MsSqlCredentials()
+    made.host = config.host or ""
+    made.port = config.port
+    made.database = config.database or ""
+    made.username = config.user or ""
+    made.password = config.password or ""
+    made.connect_timeout = CONNECT_TIMEOUT
+    made.driver = ODBC_DRIVER
+    made.query = {"Encrypt": "yes" if config.always_encrypted else "optional", "TrustServerCertificate": "no"}
+    made.resolve()
+    return made
+
+
+def _destination(config: AzureSqlConfig, staging: str) -> Destination[Any, Any]:
+    return dlt.destinations.mssql(credentials=credentials(config), staging_dataset_name_layout=staging)
+
+
+AZURE_SQL_DATABASE = CloudService(
+    declaration=ServiceDeclaration(
+        service="azure_sql_database",
+        name="Azure SQL Database",
+        description="A database of Azure SQL or of SQL Server.",
+        config=AzureSqlConfig,
+    ),
+    driver="pyodbc",
+    extra="azure-sql",
+    destination=_destination,
+    address=lambda config: (config.host, config.port),
+    unavailable=lambda config: (
+        f"connection_type {config.connection_type}" if config.connection_type != "Directly" else None
+    ),
+    dialect=Dialect(
+        to_text="CAST({column} AS NVARCHAR(MAX))",
+        rename="EXEC sp_rename '{table}.{old}', '{new_name}', 'COLUMN'",
+    ),
+)

@@ -1,0 +1,74 @@
+"""ClickHouse."""
+
+from typing import Any
+
+import dlt
+from dlt.common.destination import Destination
+from dlt.destinations.impl.clickhouse.configuration import ClickHouseCredentials
+
+from syncline.declarations import Configuration, ServiceDeclaration, setting
+from syncline.warehouses.cloud import fields
+from syncline.warehouses.cloud.service import CloudService, Dialect
+
+CONNECT_TIMEOUT = 15
+"""Seconds in which the server must answer."""
+
+
+class ClickHouseConfig(Configuration):
+    """How to reach a ClickHouse server."""
+
+    host: str | None = fields.host("abc.eu-west-1.aws.clickhouse.cloud")
+    port: int = fields.port(9440, "The server's native port.")
+    http_port: int = fields.port(8443, "The server's HTTP port.", "HTTP port")
+    database: str = setting(
+        title="Database",
+        description="The database to load into. A connection's tables are named `<schema>___<table>` in it.",
+        default="default",
+        example="analytics",
+    )
+    user: str | None = setting(
+        title="User", description="A user that may create tables.", required=True, example="syncline"
+    )
+    password: str | None = setting(title="Password", description="The user's password.", secret=True, required=True)
+    always_encrypted: bool = setting(
+        title="Require TLS", description="Whether the connection must be encrypted.", default=True
+    )
+
+
+def credentials(config: ClickHouseConfig) -> ClickHouseCredentials:
+    """dlt's credentials for a complete config."""
+    made = ClickHouseCredentials()
+    made.host = config.host or ""
+    made.port = config.port
+    made.http_port = config.http_port
+    made.database = config.database
+    made.username = config.user or ""
+    made.password = config.password or ""
+    made.secure = 1 if config.always_encrypted else 0
+    made.connect_timeout = CONNECT_TIMEOUT
+    made.session_timezone = "UTC"
+    made.resolve()
+    return made
+
+
+def _destination(config: ClickHouseConfig, staging: str) -> Destination[Any, Any]:
+    return dlt.destinations.clickhouse(credentials=credentials(config), staging_dataset_name_layout=staging)
+
+
+CLICKHOUSE = CloudService(
+    declaration=ServiceDeclaration(
+        service="clickhouse",
+        name="ClickHouse",
+        description="A database of a ClickHouse server or of ClickHouse Cloud.",
+        config=ClickHouseConfig,
+    ),
+    driver="clickhouse_connect",
+    extra="clickhouse",
+    destination=_destination,
+    address=lambda config: (config.host, config.port),
+    unavailable=lambda config: None,
+    dialect=Dialect(
+        to_text="toString({column})",
+        copy="ALTER TABLE {table} UPDATE {new} = {value} WHERE 1 = 1 SETTINGS mutations_sync = 2",
+    ),
+)

@@ -1,0 +1,60 @@
+"""What the errors of drivers and of dlt mean for a person."""
+
+from collections.abc import Callable, Iterable
+
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.exceptions import MissingDependencyException
+from dlt.destinations.exceptions import DestinationConnectionError
+
+from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
+
+_LONGEST = 500
+
+
+class CannotConnect(Exception):  # noqa: N818 - says it all without a suffix
+    """No connection could be opened. The cause is the driver's error."""
+
+
+def explainer(service: str, extra: str, secrets: Iterable[str]) -> Callable[[BaseException], WarehouseError]:
+    """Makes a ``WarehouseError`` of whatever was raised while talking to `service`; `secrets` stay out of it."""
+    hidden = sorted(secrets, key=len, reverse=True)
+
+    def reason(error: BaseException) -> str:
+        text = str(error).strip() or type(error).__name__
+        for secret in hidden:
+            text = text.replace(secret, "******")
+        return " ".join(text.split())[:_LONGEST]
+
+    def explain(error: BaseException) -> WarehouseError:
+        root = error
+        cause: BaseException | None = error
+        while cause is not None:
+            root = cause
+            if isinstance(cause, WarehouseError):
+                return cause
+            if isinstance(cause, (CannotConnect, DestinationConnectionError, ConnectionError, TimeoutError)):
+                inner = cause.__cause__ or cause
+                if isinstance(inner, (ModuleNotFoundError, MissingDependencyException)):
+                    return missing_driver(service, extra)
+                return WarehouseUnavailable(
+                    f"{service} cannot be reached: {reason(inner)}",
+                    "Check the address, the credentials, and that the service accepts connections from here.",
+                )
+            if isinstance(cause, (ModuleNotFoundError, MissingDependencyException)):
+                return missing_driver(service, extra)
+            if isinstance(cause, ConfigurationException):
+                return WarehouseError(
+                    f"The settings of the {service} destination cannot be used: {reason(cause)}", "Correct its config."
+                )
+            cause = cause.__cause__ or cause.__context__
+        return WarehouseError(f"{service} refused the load: {reason(root)}")
+
+    return explain
+
+
+def missing_driver(service: str, extra: str) -> WarehouseError:
+    """The error for a driver that is not installed."""
+    return WarehouseError(
+        f"The driver for {service} is not installed.",
+        f"Install it where Syncline runs: pip install 'syncline[{extra}]'. Then start Syncline again.",
+    )

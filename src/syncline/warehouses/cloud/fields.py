@@ -1,0 +1,57 @@
+"""Settings that several cloud warehouses share."""
+
+from typing import Any, Literal
+
+from syncline.declarations import Configuration, setting
+
+ConnectionType = Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"]
+
+
+class Network(Configuration):
+    """How a server is reached."""
+
+    connection_type: ConnectionType = setting(
+        title="Connection type",
+        description="How the server is reached. Only Directly is available yet.",
+        default="Directly",
+    )
+
+
+class Tunnel(Network):
+    """How a server is reached, perhaps through an SSH server."""
+
+    tunnel_host: str | None = setting(
+        title="SSH host",
+        description="The name of the SSH server.",
+        required_when={"connection_type": "SshTunnel"},
+        example="ssh.example.com",
+    )
+    tunnel_port: int | None = setting(
+        title="SSH port",
+        description="The port of the SSH server.",
+        required_when={"connection_type": "SshTunnel"},
+        minimum=1,
+        maximum=65535,
+        example=22,
+    )
+    tunnel_user: str | None = setting(
+        title="SSH user",
+        description="The user on the SSH server.",
+        required_when={"connection_type": "SshTunnel"},
+        example="syncline",
+    )
+
+
+def host(example: str, description: str = "The server's name or address.", title: str = "Host") -> Any:
+    """The setting for a server's name."""
+    return setting(title=title, description=description, required=True, example=example)
+
+
+def port(default: int, description: str = "The server's port.", title: str = "Port") -> Any:
+    """The setting for a server's port."""
+    return setting(title=title, description=description, default=default, minimum=1, maximum=65535, example=default)
+
+
+def unused(title: str, *, secret: bool = False) -> Any:
+    """A setting that clients of the hosted API send and that has no effect here."""
+    return setting(title=title, description="Taken for compatibility and stored; it has no effect here.", secret=secret)

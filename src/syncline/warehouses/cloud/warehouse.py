@@ -1,0 +1,156 @@
+"""A cloud warehouse: its setup tests and its loader."""
+
+import secrets
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from syncline.declarations import Configuration
+from syncline.warehouses import dlt_runtime
+from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
+from syncline.warehouses.cloud.connection import connected, open_client, run_ddl
+from syncline.warehouses.cloud.errors import explainer, missing_driver
+from syncline.warehouses.cloud.service import CloudService
+from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
+from syncline.warehouses.loading import Connection, SqlLoader
+from syncline.warehouses.naming import Naming
+from syncline.warehouses.sql import staging_schema
+from syncline.warehouses.working import working_folder
+
+REACH_TIMEOUT = 10.0
+"""Seconds in which the service's port must answer a setup test."""
+
+
+class CloudWarehouse(Warehouse):
+    """A warehouse that dlt loads into."""
+
+    def __init__(self, service: CloudService) -> None:
+        self.declaration = service.declaration
+        self.service = service
+
+    def check(self, config: Configuration) -> list[WarehouseTestResult]:
+        name = self.service.name
+        schema = self.service.dialect.fold(f"syncline_check_{secrets.token_hex(6)}")
+        explain = explainer(name, self.service.extra, self.service.secrets(config))
+        steps: list[tuple[str, Callable[[], None]]] = [
+            ("Settings", lambda: self._check_settings(config)),
+            ("Driver", self._check_driver),
+            ("Reach the service", lambda: self._check_address(config)),
+        ]
+        results = _run(steps, explain)
+        if results[-1].status != "PASSED":
+            return [*results, *_skipped(_CONNECTED_STEPS)]
+        with tempfile.TemporaryDirectory(prefix="syncline-check-") as folder:
+            dlt_runtime.prepare(Path(folder))
+            return [*results, *self._check_connected(config, schema, explain)]
+
+    @contextmanager
+    def open(
+        self,
+        config: Configuration,
+        schema: str,
+        working_directory: Path,
+        naming: Naming = Naming.FIVETRAN_NAMING,
+    ) -> Iterator[Loader]:
+        self._check_settings(config)
+        self._check_driver()
+        service = self.service
+        schema = service.dialect.fold(schema)
+        staging = service.dialect.fold(staging_schema(schema, service.longest_name))
+        with working_folder(working_directory) as folder:
+
+            @contextmanager
+            def connect() -> Iterator[Connection]:
+                dlt_runtime.prepare(folder)
+                with connected(service, service.destination(config, staging), schema) as connection:
+                    yield connection
+
+            explain = explainer(service.name, service.extra, service.secrets(config))
+            yield SqlLoader(connect, explain, schema, folder, naming)
+
+    def _check_settings(self, config: Configuration) -> None:
+        missing = config.missing()
+        if missing:
+            raise WarehouseError(
+                "The destination's configuration is incomplete.", f"Set {', '.join(str(field) for field in missing)}."
+            )
+        if setting := self.service.unavailable(config):
+            raise WarehouseError(f"{setting} is not available yet.", "Choose another value, or leave it out.")
+
+    def _check_driver(self) -> None:
+        if not _is_installed(self.service.driver):
+            raise missing_driver(self.service.name, self.service.extra)
+
+    def _check_address(self, config: Configuration) -> None:
+        address = self.service.address(config)
+        if address is None:
+            return
+        try:
+            socket.create_connection(address, REACH_TIMEOUT).close()
+        except OSError as error:
+            raise WarehouseUnavailable(
+                f"{self.service.name} at {address[0]}:{address[1]} cannot be reached: {error.strerror or error}.",
+                "Check the host and the port, and that the service accepts connections from here.",
+            ) from error
+
+    def _check_connected(
+        self, config: Configuration, schema: str, explain: Callable[[BaseException], WarehouseError]
+    ) -> list[WarehouseTestResult]:
+        """Connect, make a schema and a table in it, write a row, and drop the schema, whatever happened in it."""
+        results: list[WarehouseTestResult] = []
+        try:
+            with open_client(self.service.destination(config, f"{schema}_staging"), schema) as client:
+                results.append(_passed(_CONNECTED_STEPS[0]))
+                sql = client.sql_client
+                table = sql.make_qualified_table_name("probe")
+
+                def write() -> None:
+                    run_ddl(client, "probe", {"value": {"data_type": "bigint"}}, alter=False)
+                    sql.execute_sql(f"INSERT INTO {table} VALUES (1)")  # noqa: S608 - quoted
+
+                made = _run([(_CONNECTED_STEPS[1], sql.create_dataset)], explain)
+                if made[0].status != "PASSED":
+                    return [*results, *made, *_skipped(_CONNECTED_STEPS[2:])]
+                written = _run([(_CONNECTED_STEPS[2], write)], explain)
+                dropped = _run([(_CONNECTED_STEPS[3], sql.drop_dataset)], explain)
+                return [*results, *made, *written, *dropped]
+        except Exception as error:
+            failure = explain(error)
+            failed = WarehouseTestResult(_CONNECTED_STEPS[len(results)], "FAILED", failure.message, failure.remedy)
+            return [*results, failed, *_skipped(_CONNECTED_STEPS[len(results) + 1 :])]
+
+
+_CONNECTED_STEPS = ("Connect", "Create a schema", "Write to a table", "Drop the schema")
+
+
+def _run(
+    steps: list[tuple[str, Callable[[], None]]], explain: Callable[[BaseException], WarehouseError]
+) -> list[WarehouseTestResult]:
+    """The results of steps, the first that fails being the last."""
+    results: list[WarehouseTestResult] = []
+    for title, step in steps:
+        try:
+            step()
+        except Exception as error:
+            failure = explain(error)
+            return [*results, WarehouseTestResult(title, "FAILED", failure.message, failure.remedy)]
+        results.append(_passed(title))
+    return results
+
+
+def _passed(title: str) -> WarehouseTestResult:
+    return WarehouseTestResult(title, "PASSED", "")
+
+
+def _skipped(titles: tuple[str, ...]) -> list[WarehouseTestResult]:
+    return [WarehouseTestResult(title, "SKIPPED", "Something before it failed.") for title in titles]
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
