@@ -93,13 +93,15 @@ class TestMessages:
         assert batch.bytes == 8
         assert batch.stream == ORDERS
 
-    def test_a_message_without_an_id_gets_one_that_stays_the_same(
+    def test_a_message_without_an_id_is_keyed_by_its_sequence_number(
         self, emulator: EmulatorThread, publish: Publish
     ) -> None:
-        publish([AmqpAnnotatedMessage(data_body=b"x") for _ in range(2)])
-        ids = [row["message_id"] for row in rows(read_all(without_manage(emulator)))]
-        assert ids == [row["message_id"] for row in rows(read_all(without_manage(emulator)))]
-        assert len(set(ids)) == 2
+        publish(
+            [AmqpAnnotatedMessage(data_body=b"x"), ServiceBusMessage(b"y"), ServiceBusMessage(b"z", message_id="m")]
+        )
+        for _ in range(2):
+            found = [(row["message_id"], row["body"]) for row in rows(read_all(without_manage(emulator)))]
+            assert found == [("sequence_num:1", b"x"), ("sequence_num:2", b"y"), ("m", b"z")]
 
     @pytest.mark.parametrize(
         ("body", "expected"),

@@ -88,6 +88,8 @@ class AvroSchema:
             return self._reader(stream, self._parsed, None)
         except RecursionError:
             raise Undecodable("The content is nested too deeply.") from None
+        except EOFError:
+            raise Undecodable("The content was not written with its schema: it ends too early.") from None
         except Exception as error:  # whatever bytes that mean nothing make a reader do
             raise Undecodable(f"The content was not written with its schema: {_named(error)}.") from None
 
