@@ -13,6 +13,7 @@ from azure.servicebus import (
     ServiceBusReceiveMode,
     ServiceBusSubQueue,
 )
+from azure.servicebus.amqp import AmqpAnnotatedMessage
 from azure.servicebus.exceptions import (
     MessageLockLostError,
     MessageNotFoundError,
@@ -206,6 +207,14 @@ def test_duplicates_are_dropped(client: ServiceBusClient) -> None:
     send(client, "unique", "three", message_id="other")
     with client.get_queue_receiver("unique", receive_mode="receiveanddelete") as receiver:
         assert [str(message) for message in receiver.receive_messages(5, max_wait_time=2)] == ["one", "three"]
+
+
+def test_a_message_without_an_identifier_has_none_and_duplicates_nothing(client: ServiceBusClient) -> None:
+    with client.get_queue_sender("unique") as sender:
+        sender.send_messages([AmqpAnnotatedMessage(data_body=body) for body in (b"one", b"two")])
+    with client.get_queue_receiver("unique", receive_mode="receiveanddelete") as receiver:
+        received = receiver.receive_messages(5, max_wait_time=2)
+        assert [(str(message), message.message_id) for message in received] == [("one", None), ("two", None)]
 
 
 def test_a_queue_forwards_to_another(client: ServiceBusClient) -> None:

@@ -1,17 +1,14 @@
 """The content of a message as the broker keeps it: encoded once, shared by every copy.
 
 A message arrives as bytes and leaves as bytes. The bare message (properties, application
-properties, body) and the footer are never touched, but for a message id when the sender gave none:
-the service adds one then, and some clients cannot settle a message without. What a delivery needs
-besides, the header and the annotations of the service, is put in front by
-:meth:`BrokeredMessage.encode`.
+properties, body) and the footer are never touched: a message whose sender gave it no identifier
+has none. What a delivery needs besides, the header and the annotations of the service, is put in
+front of them by :meth:`BrokeredMessage.encode`.
 """
 
 import struct
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache
-from uuid import uuid4
 
 from syncline.amqp import (
     AmqpException,
@@ -22,7 +19,6 @@ from syncline.amqp import (
     UInt,
     encode_application_properties,
     encode_header,
-    encode_properties,
     encode_value,
     split_sections,
 )
@@ -120,13 +116,7 @@ class BrokeredMessage:
         except AmqpException as error:
             raise UnreadableMessageError(f"The message cannot be read: {error}") from error
         self.size = len(payload)
-        if properties.message_id is None:
-            properties = replace(properties, message_id=uuid4().hex)
-            self._rest = (
-                encode_properties(properties) + sections.application_properties + sections.body + sections.footer
-            )
-        else:
-            self._rest = sections.rest
+        self._rest = sections.rest
         self._durable = header.durable if header else None
         self._priority = header.priority if header else None
         self.time_to_live: int | None = header.ttl if header else None

@@ -21,6 +21,8 @@ class DuplicateHistory:
         return [content for content in contents if self._is_new(content.message_id, now)]
 
     def _is_new(self, message_id: object, now: int) -> bool:
+        if message_id is None:
+            return True  # nothing to tell it by
         if message_id in self._seen:
             return False
         self._seen.add(message_id)

@@ -80,22 +80,20 @@ const checks = {
     assert.deepEqual(await receiver.peekMessages(1), []);
   },
 
-  async "a message without an identifier gets one"(client) {
+  async "a message without an identifier has none"(client) {
     const queue = await makeQueue();
     await client.createSender(queue).sendMessages([{ body: 1 }, { body: 2 }]);
-    const receiver = client.createReceiver(queue);
-    const [first, second] = await receiveAll(receiver, 2);
-    assert.ok(first.messageId && second.messageId);
-    assert.notEqual(first.messageId, second.messageId);
-    await receiver.completeMessage(first);
-    await receiver.completeMessage(second);
+    const receiver = client.createReceiver(queue, { receiveMode: "receiveAndDelete" });
+    const received = await receiveAll(receiver, 2);
+    assert.deepEqual(bodies(received), [1, 2]);
+    assert.ok(received.every((message) => message.messageId === undefined));
   },
 
   async "every kind of body"(client) {
     const queue = await makeQueue();
     const sender = client.createSender(queue);
     await sender.sendMessages({ body: Buffer.from([0, 1, 255]) });
-    await sender.sendMessages({ body: "text" });
+    await sender.sendMessages({ messageId: "m-text", body: "text" });
     await sender.sendMessages({ bodyType: "value", body: { a: 1 } });
     await sender.sendMessages({ bodyType: "sequence", body: [[1, 2], ["three"]] });
     const [bytes, text, value, sequence] = await receiveAll(
@@ -116,7 +114,7 @@ const checks = {
       assert.ok(batch.tryAddMessage({ body: number, messageId: `m-${number}` }));
     }
     await sender.sendMessages(batch);
-    await sender.sendMessages([{ body: 50 }, { body: 51 }]);
+    await sender.sendMessages([{ messageId: "m-50", body: 50 }, { messageId: "m-51", body: 51 }]);
     const receiver = client.createReceiver(queue, { receiveMode: "receiveAndDelete" });
     const received = await receiveAll(receiver, 52);
     assert.deepEqual(bodies(received), [...Array(52).keys()]);
@@ -125,14 +123,14 @@ const checks = {
   async "send a large message"(client) {
     const queue = await makeQueue();
     const body = "x".repeat(200_000);
-    await client.createSender(queue).sendMessages({ body });
+    await client.createSender(queue).sendMessages({ messageId: "m-large", body });
     const message = await receiveOne(client.createReceiver(queue, { receiveMode: "receiveAndDelete" }));
     assert.equal(message.body, body);
   },
 
   async "receive and delete"(client) {
     const queue = await makeQueue();
-    await client.createSender(queue).sendMessages([{ body: 1 }, { body: 2 }]);
+    await client.createSender(queue).sendMessages([{ messageId: "m-1", body: 1 }, { messageId: "m-2", body: 2 }]);
     const receiver = client.createReceiver(queue, { receiveMode: "receiveAndDelete" });
     assert.deepEqual(bodies(await receiveAll(receiver, 2)), [1, 2]);
     assert.deepEqual(await receiver.peekMessages(1), []);
@@ -140,7 +138,7 @@ const checks = {
 
   async abandon(client) {
     const queue = await makeQueue();
-    await client.createSender(queue).sendMessages({ body: 1 });
+    await client.createSender(queue).sendMessages({ messageId: "m-1", body: 1 });
     const receiver = client.createReceiver(queue);
     await receiver.abandonMessage(await receiveOne(receiver), { reason: "again" });
     const message = await receiveOne(receiver);
@@ -151,7 +149,7 @@ const checks = {
 
   async "dead-letter and read the dead-letter queue"(client) {
     const queue = await makeQueue();
-    await client.createSender(queue).sendMessages({ body: 1 });
+    await client.createSender(queue).sendMessages({ messageId: "m-1", body: 1 });
     const receiver = client.createReceiver(queue);
     await receiver.deadLetterMessage(await receiveOne(receiver), {
       deadLetterReason: "wrong",
@@ -169,7 +167,7 @@ const checks = {
 
   async "too many deliveries end in the dead-letter queue"(client) {
     const queue = await makeQueue({ maxDeliveryCount: 2 });
-    await client.createSender(queue).sendMessages({ body: 1 });
+    await client.createSender(queue).sendMessages({ messageId: "m-1", body: 1 });
     const receiver = client.createReceiver(queue);
     await receiver.abandonMessage(await receiveOne(receiver));
     await receiver.abandonMessage(await receiveOne(receiver));
@@ -179,7 +177,7 @@ const checks = {
 
   async defer(client) {
     const queue = await makeQueue();
-    await client.createSender(queue).sendMessages({ body: 1 });
+    await client.createSender(queue).sendMessages({ messageId: "m-1", body: 1 });
     const receiver = client.createReceiver(queue);
     const message = await receiveOne(receiver);
     await receiver.deferMessage(message);
@@ -192,7 +190,7 @@ const checks = {
 
   async "renew a lock"(client) {
     const queue = await makeQueue({ lockDuration: "PT10S" });
-    await client.createSender(queue).sendMessages({ body: 1 });
+    await client.createSender(queue).sendMessages({ messageId: "m-1", body: 1 });
     const receiver = client.createReceiver(queue, { maxAutoLockRenewalDurationInMs: 0 });
     const message = await receiveOne(receiver);
     const before = message.lockedUntilUtc;
@@ -203,7 +201,7 @@ const checks = {
 
   async peek(client) {
     const queue = await makeQueue();
-    await client.createSender(queue).sendMessages([...Array(10).keys()].map((body) => ({ body })));
+    await client.createSender(queue).sendMessages([...Array(10).keys()].map((body) => ({ messageId: `m-${body}`, body })));
     const receiver = client.createReceiver(queue);
     assert.deepEqual(bodies(await receiver.peekMessages(4)), [0, 1, 2, 3]);
     assert.deepEqual(bodies(await receiver.peekMessages(4)), [4, 5, 6, 7]);
@@ -216,13 +214,13 @@ const checks = {
     const queue = await makeQueue();
     const sender = client.createSender(queue);
     const late = new Date(Date.now() + 3_600_000);
-    const numbers = await sender.scheduleMessages([{ body: "late" }, { body: "later" }], late);
+    const numbers = await sender.scheduleMessages([{ messageId: "m-late", body: "late" }, { messageId: "m-later", body: "later" }], late);
     assert.equal(numbers.length, 2);
     assert.equal((await administration.getQueueRuntimeProperties(queue)).scheduledMessageCount, 2);
     await sender.cancelScheduledMessages(numbers);
     assert.equal((await administration.getQueueRuntimeProperties(queue)).scheduledMessageCount, 0);
     const soon = new Date(Date.now() + 300);
-    await sender.scheduleMessages({ body: "soon" }, soon);
+    await sender.scheduleMessages({ messageId: "m-soon", body: "soon" }, soon);
     const message = await receiveOne(client.createReceiver(queue, { receiveMode: "receiveAndDelete" }));
     assert.equal(message.body, "soon");
     assert.ok(Date.now() >= soon);
@@ -232,9 +230,9 @@ const checks = {
     const queue = await makeQueue({ requiresSession: true });
     const sender = client.createSender(queue);
     await sender.sendMessages([
-      { body: 1, sessionId: "a" },
-      { body: 2, sessionId: "b" },
-      { body: 3, sessionId: "a" },
+      { messageId: "m-1", body: 1, sessionId: "a" },
+      { messageId: "m-2", body: 2, sessionId: "b" },
+      { messageId: "m-3", body: 3, sessionId: "a" },
     ]);
     const receiver = await client.acceptSession(queue, "a");
     assert.equal(receiver.sessionId, "a");
@@ -275,10 +273,10 @@ const checks = {
     assert.equal(found.large.sqlExpression, "size > 10 AND sys.Label LIKE 'order%'");
     assert.equal(found.red.subject, "paint");
     await client.createSender(topic).sendMessages([
-      { body: 1, subject: "order.created", applicationProperties: { size: 11 } },
-      { body: 2, subject: "order.created", applicationProperties: { size: 9 } },
-      { body: 3, subject: "paint", applicationProperties: { colour: "red" } },
-      { body: 4, subject: "paint", applicationProperties: { colour: "blue" } },
+      { messageId: "m-1", body: 1, subject: "order.created", applicationProperties: { size: 11 } },
+      { messageId: "m-2", body: 2, subject: "order.created", applicationProperties: { size: 9 } },
+      { messageId: "m-3", body: 3, subject: "paint", applicationProperties: { colour: "red" } },
+      { messageId: "m-4", body: 4, subject: "paint", applicationProperties: { colour: "blue" } },
     ]);
     const receive = (name) => client.createReceiver(topic, name, { receiveMode: "receiveAndDelete" });
     assert.deepEqual(bodies(await receiveAll(receive("all"), 4)), [1, 2, 3, 4]);
@@ -301,21 +299,21 @@ const checks = {
         },
       });
     });
-    await client.createSender(queue).sendMessages([...Array(20).keys()].map((body) => ({ body })));
+    await client.createSender(queue).sendMessages([...Array(20).keys()].map((body) => ({ messageId: `m-${body}`, body })));
     await done;
     await receiver.close();
     assert.deepEqual(received, [...Array(20).keys()]);
   },
 
   async "an entity that is not there"(client) {
-    await assert.rejects(client.createSender("node-absent").sendMessages({ body: 1 }), {
+    await assert.rejects(client.createSender("node-absent").sendMessages({ messageId: "m-1", body: 1 }), {
       code: "MessagingEntityNotFound",
     });
   },
 
   async "a wrong key"() {
     const stranger = new ServiceBusClient(plain.replace(/SharedAccessKey=[^;]*/, "SharedAccessKey=wrong"), RETRY);
-    await assert.rejects(stranger.createSender(await makeQueue()).sendMessages({ body: 1 }), {
+    await assert.rejects(stranger.createSender(await makeQueue()).sendMessages({ messageId: "m-1", body: 1 }), {
       code: "UnauthorizedAccess",
     });
     await stranger.close();
@@ -324,7 +322,7 @@ const checks = {
   async "over TLS"() {
     const queue = await makeQueue();
     const client = new ServiceBusClient(secure, RETRY);
-    await client.createSender(queue).sendMessages({ body: 1 });
+    await client.createSender(queue).sendMessages({ messageId: "m-1", body: 1 });
     assert.equal((await receiveOne(client.createReceiver(queue, { receiveMode: "receiveAndDelete" }))).body, 1);
     await client.close();
   },
