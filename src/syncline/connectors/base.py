@@ -150,7 +150,7 @@ class Source(ABC):
         """The rows of a batch, and what could not be decoded. Bad messages are rejects, never errors.
 
         Raises:
-            SourceConfigurationError: The configured format cannot be decoded at all.
+            SourceError: The configured format cannot be decoded at all, or not now: what it needs cannot be had.
         """
 
 

@@ -425,7 +425,6 @@ class TestTrouble:
         [
             ({"connection_method": "SSH_TUNNEL", "host_ip": "h", "host_user": "u"}, "SSH tunnel is not available yet"),
             ({"connection_method": "PRIVATE_LINK"}, "private link is not available yet"),
-            ({"message_type": "Text"}, "Text messages is not available yet"),
             ({"message_type": "Avro"}, "not complete: `config.schema_registry_urls`"),
         ],
     )

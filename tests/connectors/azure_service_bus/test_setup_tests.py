@@ -20,6 +20,7 @@ from syncline.connectors.registry import connector_for
 from syncline.emulator.descriptions import SubscriptionDescription, TopicDescription
 from syncline.emulator.emulator import EmulatorThread
 from tests.connectors.azure_service_bus.conftest import SUBSCRIPTION, Publish, context_for, without_manage
+from tests.support.schema_registry import KEY, SECRET, Fault, SchemaRegistryServer
 
 TITLES = [
     "Configuration",
@@ -34,18 +35,23 @@ TITLES = [
 WRONG_KEY = "d3Jvbmcta2V5LXdyb25nLWtleS13cm9uZy1rZXktMTIzNDU="
 
 
+def titles(context: SourceContext) -> list[str]:
+    has_registry = getattr(context.config, "message_type", None) in ("Avro", "Protobuf")
+    return [*TITLES[:3], *(["Schema registry"] if has_registry else []), *TITLES[3:]]
+
+
 async def run(context: SourceContext) -> dict[str, SetupTestResult]:
     results = await connector_for("azure_service_bus").run_setup_tests(context)
-    assert [result.title for result in results] == TITLES
+    assert [result.title for result in results] == titles(context)
     return {result.title: result for result in results}
 
 
 async def failure_of(context: SourceContext, title: str) -> SetupTestResult:
     """The failure of that test; all before it passed, all after it are skipped."""
     results = await run(context)
-    index = TITLES.index(title)
-    wanted = ["PASSED"] * index + ["FAILED"] + ["SKIPPED"] * (len(TITLES) - index - 1)
-    assert [results[each].status for each in TITLES] == wanted, results
+    index = titles(context).index(title)
+    wanted = ["PASSED"] * index + ["FAILED"] + ["SKIPPED"] * (len(results) - index - 1)
+    assert [result.status for result in results.values()] == wanted, results
     assert results[title].message
     return results[title]
 
@@ -133,15 +139,48 @@ class TestConfiguration:
         assert words in failure.message
         assert "DIRECT" in failure.details
 
-    @pytest.mark.parametrize("message_type", ["Text", "Xml", "Avro", "Protobuf"])
-    async def test_formats_that_are_not_available_say_so(self, emulator: EmulatorThread, message_type: str) -> None:
-        registry = {
-            "schema_registry_urls": ["registry:8081"],
-            "schema_registry_key": "k",
-            "schema_registry_secret": "s",
-        }
-        failure = await failure_of(with_manage(emulator, message_type=message_type, **registry), "Message type")
-        assert failure.message == f"Decoding {message_type} messages is not available yet."
+
+class TestSchemaRegistry:
+    async def test_one_that_answers(self, emulator: EmulatorThread, publish: Publish) -> None:
+        publish([b"\0\0\0\0\x01\x02"])
+        with SchemaRegistryServer() as server:
+            server.register("s", {"schema": '"int"'})
+            results = await run(with_registry(emulator, server.url))
+        assert {result.status for result in results.values()} == {"PASSED"}
+        assert results["Schema registry"].message == "It answers, and accepts the key and the secret."
+        assert "was read and decoded" in results["Messages"].message
+
+    async def test_a_wrong_secret_is_told_without_being_shown(self, emulator: EmulatorThread) -> None:
+        with SchemaRegistryServer() as server:
+            context = with_registry(emulator, server.url, schema_registry_secret="wrong-secret")
+            failure = await failure_of(context, "Schema registry")
+        assert "refused the credentials" in failure.message
+        assert "wrong-secret" not in failure.message + failure.details
+
+    async def test_one_that_does_not_answer(self, emulator: EmulatorThread) -> None:
+        failure = await failure_of(with_registry(emulator, "http://127.0.0.1:1"), "Schema registry")
+        assert "cannot be reached" in failure.message
+        assert "schema_registry_urls" in failure.details
+
+    async def test_one_in_trouble_while_messages_are_decoded(self, emulator: EmulatorThread, publish: Publish) -> None:
+        publish([b"\0\0\0\0\x01\x02"])
+        with SchemaRegistryServer() as server:
+            server.faults.append(Fault(200, b'["AVRO"]'))
+            server.broken = Fault(503)
+            failure = await failure_of(with_registry(emulator, server.url), "Messages")
+        assert "status 503" in failure.message
+
+
+def with_registry(emulator: EmulatorThread, url: str, **values: Any) -> SourceContext:
+    settings = {
+        "message_type": "Avro",
+        "subscriber_name": SUBSCRIPTION,
+        "topics": ["orders"],
+        "schema_registry_urls": [url],
+        "schema_registry_key": KEY,
+        "schema_registry_secret": SECRET,
+    }
+    return with_manage(emulator, **{**settings, **values})
 
 
 class TestNamespace:

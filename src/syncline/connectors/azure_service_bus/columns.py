@@ -37,12 +37,11 @@ _LATEST = 253_402_300_799_999
 
 def page(messages: Sequence[ServiceBusReceivedMessage]) -> Page:
     """A page of messages of the SDK; there has to be one at least."""
-    last = messages[-1]
+    annotations: list[Any] = [message.raw_amqp_message.annotations for message in messages]
     return Page(
         rows=record_batch([message for message in messages if not is_scheduled(message)]),
-        received=len(messages),
-        last_sequence=last.sequence_number or 0,
-        last_enqueued=last.enqueued_time_utc,
+        numbers=[found[SEQUENCE_NUMBER] for found in annotations],
+        last_enqueued=messages[-1].enqueued_time_utc,
     )
 
 

@@ -26,13 +26,3 @@ def unavailable_method(config: AzureServiceBusConfig) -> Unavailable | None:
         f"{name} is not available yet.",
         "Set config.connection_method to DIRECT, and let this machine reach the namespace itself.",
     )
-
-
-def unavailable_format(config: AzureServiceBusConfig) -> Unavailable | None:
-    """Why messages of this type cannot be decoded; None when they can."""
-    if config.message_type in (None, "Json"):
-        return None
-    return Unavailable(
-        f"Decoding {config.message_type} messages is not available yet.",
-        "Set config.message_type to Json, if the messages are JSON.",
-    )

@@ -49,16 +49,17 @@ def peek_page(receiver: ServiceBusReceiver, sequence_number: int, count: int) ->
 def page(encoded: list[bytes]) -> Page:
     """A page of encoded messages."""
     rows: list[dict[str, Any]] = []
+    numbers: list[int] = []
     annotations: dict[Any, Any] = {}
     for message in encoded:
         annotations = _annotations(message)
+        numbers.append(int(annotations["x-opt-sequence-number"]))
         if annotations.get("x-opt-message-state") != SCHEDULED:
             rows.append(_row(message, annotations))
     enqueued = annotations.get("x-opt-enqueued-time")
     return Page(
         rows=pa.RecordBatch.from_pylist(rows, schema=MESSAGE_SCHEMA),
-        received=len(encoded),
-        last_sequence=annotations["x-opt-sequence-number"],
+        numbers=numbers,
         last_enqueued=enqueued.to_datetime() if isinstance(enqueued, Timestamp) else None,
     )
 

@@ -12,6 +12,7 @@ from syncline.connectors.azure_service_bus.columns import record_batch
 from syncline.connectors.azure_service_bus.config import AzureServiceBusConfig
 from syncline.connectors.azure_service_bus.connect import Namespace
 from syncline.connectors.azure_service_bus.failures import is_refusal, source_error
+from syncline.connectors.azure_service_bus.schema_registry import schema_registry
 from syncline.connectors.errors import SourceThrottled
 
 _MESSAGES = 10
@@ -51,12 +52,21 @@ async def peek_samples(namespace: Namespace, topics: Sequence[str], subscription
         over.set()
 
 
-def decode_sample(table: pa.Table, config: AzureServiceBusConfig) -> tuple[int, list[str]]:
-    """How many of the messages could be decoded, and why the others could not."""
+def decode_sample(table: pa.Table, config: AzureServiceBusConfig, seconds: float) -> tuple[int, list[str]]:
+    """How many of the messages could be decoded, and why the others could not.
+
+    Raises:
+        SourceError: A schema that they need cannot be had from the registry.
+    """
     # Imported here: it loads an engine that is not needed before there is a message to decode.
     from syncline.connectors.azure_service_bus.decode import decode_batch
 
-    columns, rejects = decode_batch(table, config.message_type or "Json", config.effective_sync_type)
+    schemas = schema_registry(config, timeout=seconds, attempts=1)
+    try:
+        columns, rejects = decode_batch(table, config.message_type or "Json", config.effective_sync_type, schemas)
+    finally:
+        if schemas is not None:
+            schemas.close()
     reasons = rejects.column("reason").to_pylist() if rejects.num_rows else []
     return columns.num_rows, [str(reason) for reason in reasons]
 

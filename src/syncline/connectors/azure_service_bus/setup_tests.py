@@ -22,9 +22,10 @@ from syncline.connectors.azure_service_bus.bounded import run_bounded
 from syncline.connectors.azure_service_bus.config import DECLARATION, AzureServiceBusConfig
 from syncline.connectors.azure_service_bus.connect import Namespace
 from syncline.connectors.azure_service_bus.failures import CREDENTIALS_REMEDY, source_error
-from syncline.connectors.azure_service_bus.limits import unavailable_format, unavailable_method
+from syncline.connectors.azure_service_bus.limits import unavailable_method
 from syncline.connectors.azure_service_bus.probe import unreachable
 from syncline.connectors.azure_service_bus.samples import Sample, decode_sample, peek_samples
+from syncline.connectors.azure_service_bus.schema_registry import REGISTRY_TYPES, schema_registry
 from syncline.connectors.base import SetupTestResult, SourceContext
 from syncline.connectors.errors import SourceError
 
@@ -90,7 +91,7 @@ async def run_setup_tests(context: SourceContext) -> list[SetupTestResult]:
     deadline = time.monotonic() + context.setup_tests_timeout
     results: list[SetupTestResult] = []
     failed: str | None = None
-    for title, step in _STEPS:
+    for title, step in _steps(context.config):
         if failed is not None:
             results.append(SetupTestResult(title, "SKIPPED", f"Not tried: {failed} has to pass first."))
             continue
@@ -143,10 +144,24 @@ async def _connection_method(state: _State) -> tuple[str, str]:
 
 
 async def _message_type(state: _State) -> tuple[str, str]:
-    unavailable = unavailable_format(state.config)
-    if unavailable is not None:
-        raise _FailedTest(unavailable.message, unavailable.remedy)
     return f"{state.config.message_type} messages, {state.config.effective_sync_type.lower()}.", ""
+
+
+async def _schema_registry(state: _State) -> tuple[str, str]:
+    servers = state.config.schema_registry_urls or []
+    registry = schema_registry(state.config, timeout=state.seconds / max(1, len(servers)), attempts=1)
+    if registry is None:
+        return "The messages need none.", ""
+    try:
+        kinds = await run_bounded(registry.check, state.seconds)
+    finally:
+        registry.close()
+    if (state.config.message_type or "").upper() not in kinds:
+        raise _FailedTest(
+            f"The schema registry keeps no {state.config.message_type} schemas, only {', '.join(kinds) or 'none'}.",
+            "Check config.schema_registry_urls and config.message_type.",
+        )
+    return "It answers, and accepts the key and the secret.", ""
 
 
 async def _reach(state: _State) -> tuple[str, str]:
@@ -256,7 +271,9 @@ async def _messages(state: _State) -> tuple[str, str]:
         return "There are no messages yet.", ""
     reasons: list[str] = []
     for sample in filled:
-        rows, rejected = await run_bounded(partial(decode_sample, sample.table, state.config), state.seconds)
+        rows, rejected = await run_bounded(
+            partial(decode_sample, sample.table, state.config, state.seconds), state.seconds
+        )
         if rows:
             return f"A message of the topic {sample.topic} was read and decoded.", ""
         reasons += [f"{sample.topic}: {reason}" for reason in rejected]
@@ -275,10 +292,17 @@ def _named(topics: Sequence[str]) -> str:
     return ", ".join(topics[:_MOST_NAMED]) + more
 
 
+def _steps(config: AzureServiceBusConfig) -> list[tuple[str, Step]]:
+    """The steps that a connection with these settings needs."""
+    has_registry = config.message_type in REGISTRY_TYPES
+    return [(title, step) for title, step in _STEPS if has_registry or step is not _schema_registry]
+
+
 _STEPS: tuple[tuple[str, Step], ...] = (
     ("Configuration", _configuration),
     ("Connection method", _connection_method),
     ("Message type", _message_type),
+    ("Schema registry", _schema_registry),
     ("Namespace", _reach),
     ("Credentials", _credentials),
     ("Topics", _topics),

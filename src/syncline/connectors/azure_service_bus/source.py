@@ -12,10 +12,12 @@ from syncline.connectors.azure_service_bus.administration import ensure_subscrip
 from syncline.connectors.azure_service_bus.config import DECLARATION
 from syncline.connectors.azure_service_bus.connect import Namespace
 from syncline.connectors.azure_service_bus.failures import source_error
-from syncline.connectors.azure_service_bus.limits import unavailable_format, unavailable_method
+from syncline.connectors.azure_service_bus.limits import unavailable_method
 from syncline.connectors.azure_service_bus.reader import Reader
+from syncline.connectors.azure_service_bus.schema_registry import schema_registry
 from syncline.connectors.base import DecodedBatch, RawBatch, ReadLimits, Source, SourceContext, Stream
 from syncline.connectors.errors import SourceConfigurationError
+from syncline.connectors.schema_registry import SchemaRegistry
 
 
 @contextmanager
@@ -31,18 +33,24 @@ def open_source(context: SourceContext) -> Iterator[Source]:
             f"The configuration is not complete: {', '.join(map(str, missing))}.", "Add what is missing."
         )
     namespace = Namespace(context)
-    for unavailable in (unavailable_method(namespace.config), unavailable_format(namespace.config)):
-        if unavailable is not None:
-            raise SourceConfigurationError(unavailable.message, unavailable.remedy)
-    yield AzureServiceBusSource(namespace, context.schema)
+    unavailable = unavailable_method(namespace.config)
+    if unavailable is not None:
+        raise SourceConfigurationError(unavailable.message, unavailable.remedy)
+    schemas = schema_registry(namespace.config, timeout=context.request_timeout)
+    try:
+        yield AzureServiceBusSource(namespace, context.schema, schemas)
+    finally:
+        if schemas is not None:
+            schemas.close()
 
 
 class AzureServiceBusSource(Source):
     """The topics of a namespace, one stream each, read through a subscription of each."""
 
-    def __init__(self, namespace: Namespace, schema: str) -> None:
+    def __init__(self, namespace: Namespace, schema: str, schemas: SchemaRegistry | None = None) -> None:
         self._namespace = namespace
         self._schema = schema
+        self._schemas = schemas
         self._created_at: dict[str, datetime | None] = {}
 
     @property
@@ -69,12 +77,17 @@ class AzureServiceBusSource(Source):
             yield from reader.read(position, limits, self._created_at.get(stream.name))
 
     def decode(self, batch: RawBatch) -> DecodedBatch:
-        """The rows of a batch, and what could not be decoded."""
+        """The rows of a batch, and what could not be decoded.
+
+        Raises:
+            SourceError: A schema that it needs cannot be had from the registry.
+        """
         # Imported here: it loads an engine that only worker processes need, and the API process imports this module.
         from syncline.connectors.azure_service_bus.decode import decode_batch
 
         config = self._namespace.config
-        return DecodedBatch(*decode_batch(batch.table, config.message_type or "Json", config.effective_sync_type))
+        message_type, sync_type = config.message_type or "Json", config.effective_sync_type
+        return DecodedBatch(*decode_batch(batch.table, message_type, sync_type, self._schemas))
 
     def _prepared(self, wanted: list[str]) -> list[str]:
         if not wanted and self._namespace.entity_path:

@@ -1,6 +1,6 @@
 """Schemas of messages, from a registry that speaks Confluent's REST API, or from Azure's."""
 
-from syncline.connectors.schema_registry.client import SchemaRegistry
+from syncline.connectors.schema_registry.client import ATTEMPTS, SchemaRegistry
 from syncline.connectors.schema_registry.schemas import (
     AzureSchemaId,
     RegisteredSchema,
@@ -12,6 +12,7 @@ from syncline.connectors.schema_registry.schemas import (
 )
 
 __all__ = [
+    "ATTEMPTS",
     "AzureSchemaId",
     "RegisteredSchema",
     "SchemaGuid",
