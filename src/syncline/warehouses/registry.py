@@ -11,6 +11,7 @@ from syncline.warehouses.cloud.redshift import REDSHIFT
 from syncline.warehouses.cloud.snowflake import SNOWFLAKE
 from syncline.warehouses.cloud.warehouse import CloudWarehouse
 from syncline.warehouses.duckdb import DuckdbWarehouse
+from syncline.warehouses.lake.warehouse import LakeWarehouse
 from syncline.warehouses.postgres import PostgresWarehouse
 
 _CLOUD_SERVICES = (
@@ -24,7 +25,7 @@ _CLOUD_SERVICES = (
 )
 _WAREHOUSES: dict[str, Warehouse] = {
     warehouse.declaration.service: warehouse
-    for warehouse in (DuckdbWarehouse(), PostgresWarehouse(), *map(CloudWarehouse, _CLOUD_SERVICES))
+    for warehouse in (DuckdbWarehouse(), PostgresWarehouse(), LakeWarehouse(), *map(CloudWarehouse, _CLOUD_SERVICES))
 }
 
 

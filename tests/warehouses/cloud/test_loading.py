@@ -207,6 +207,16 @@ def _change(target: Target, statement: str) -> None:
             connection.execute(statement)
 
 
+def test_columns_can_be_dropped(target: Target) -> None:
+    target.load({"message_id": ["a"], "sequence_num": [1], "value": ["x"], "Other": ["y"]})
+    for _ in range(2):
+        with target.open() as loader:
+            loader.drop_columns("orders", ["Other", "never-there"])
+            loader.drop_columns("nowhere", ["Other"])
+    target.load({"message_id": ["b"], "sequence_num": [2], "value": ["z"]})
+    assert target.rows() == [("a", 1, "x"), ("b", 2, "z")]
+
+
 def test_names_that_would_meet_are_kept_apart(target: Target) -> None:
     target.load({"message_id": ["a"], "sequence_num": [1], "Order ID": ["x"]})
     target.load({"message_id": ["b"], "sequence_num": [2], "order_id": ["y"]})

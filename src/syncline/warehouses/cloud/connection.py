@@ -149,6 +149,14 @@ class CloudConnection(Connection):
             if number is not None and newest.get(of_row, number) > number
         ]
 
+    def drop_columns(self, table_name: str, columns: Sequence[str]) -> None:
+        """One after the other; harmless to repeat."""
+        table = self._table(table_name)
+        for statement in self._dialect.before_change:
+            self._sql.execute_sql(statement.format(table=table))
+        for column in columns:
+            self._sql.execute_sql(self._dialect.drop.format(table=table, column=self._quoted(column)))
+
     def storable(self, column: pa.ChunkedArray, column_type: ColumnType) -> pa.ChunkedArray:
         return column
 

@@ -27,6 +27,8 @@ REACH_TIMEOUT = 10.0
 class CloudWarehouse(Warehouse):
     """A warehouse that dlt loads into."""
 
+    drops_columns = True
+
     def __init__(self, service: CloudService) -> None:
         self.declaration = service.declaration
         self.service = service

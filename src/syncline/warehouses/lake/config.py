@@ -1,0 +1,138 @@
+"""What the data lake declares."""
+
+from pathlib import Path
+from typing import Literal
+
+from syncline.declarations import ServiceDeclaration, setting
+from syncline.warehouses.cloud import fields
+from syncline.warehouses.cloud.big_query import check_service_account
+
+StorageProvider = Literal["LOCAL", "AWS", "ADLS", "GCS"]
+TableFormat = Literal["PARQUET", "DELTA_LAKE", "ICEBERG"]
+
+
+def check_absolute(path: str) -> None:
+    """Refuse a relative path: relative to what, depends on how the server was started."""
+    if not Path(path).expanduser().is_absolute():
+        raise ValueError("is a relative path: send one that begins with / or ~")
+
+
+class DataLakeConfig(fields.Network):
+    """Where the files are, and in which form."""
+
+    storage_provider: StorageProvider = setting(
+        title="Storage",
+        description="LOCAL for a folder of the machine that runs Syncline, AWS for S3, ADLS for Azure Data Lake "
+        "Storage Gen2, GCS for Google Cloud Storage.",
+        default="LOCAL",
+        permanent=True,
+        example="LOCAL",
+    )
+    table_format: TableFormat = setting(
+        title="Table format",
+        description="PARQUET keeps each table as one file, which every load writes anew: right for tables of up to "
+        "some million rows. DELTA_LAKE has no such limit. ICEBERG is not available yet.",
+        default="PARQUET",
+        permanent=True,
+    )
+    path: str | None = setting(
+        title="Folder",
+        description="The folder for the tables. It is made when it is missing.",
+        required_when={"storage_provider": "LOCAL"},
+        permanent=True,
+        example="/data/lake",
+        check=check_absolute,
+    )
+    bucket: str | None = setting(
+        title="Bucket",
+        description="The bucket for the tables.",
+        required_when={"storage_provider": ("AWS", "GCS")},
+        permanent=True,
+        example="my-lake",
+    )
+    prefix_path: str | None = setting(
+        title="Prefix", description="The folder of the bucket or container.", permanent=True, example="syncline"
+    )
+    region: str | None = setting(
+        title="Region",
+        description="The bucket's AWS region.",
+        required_when={"storage_provider": "AWS"},
+        permanent=True,
+        example="eu-west-1",
+    )
+    aws_access_key_id: str | None = setting(
+        title="Access key",
+        description="The access key of a user that may read, write and delete in the bucket.",
+        required_when={"storage_provider": "AWS"},
+    )
+    aws_secret_access_key: str | None = setting(
+        title="Secret key",
+        description="The secret of the access key.",
+        secret=True,
+        required_when={"storage_provider": "AWS"},
+    )
+    storage_account_name: str | None = setting(
+        title="Storage account",
+        description="The Azure storage account.",
+        required_when={"storage_provider": "ADLS"},
+        permanent=True,
+    )
+    container_name: str | None = setting(
+        title="Container", description="Its container.", required_when={"storage_provider": "ADLS"}, permanent=True
+    )
+    tenant_id: str | None = setting(
+        title="Tenant id",
+        description="The service principal's tenant id.",
+        required_when={"storage_provider": "ADLS"},
+    )
+    client_id: str | None = setting(
+        title="Client id",
+        description="The service principal's client id.",
+        required_when={"storage_provider": "ADLS"},
+    )
+    secret_value: str | None = setting(
+        title="Client secret",
+        description="The service principal's secret.",
+        secret=True,
+        required_when={"storage_provider": "ADLS"},
+    )
+    gcs_project_id: str | None = setting(title="Project", description="The bucket's Google Cloud project.")
+    secret_key: str | None = setting(
+        title="Service account key",
+        description="The JSON key file of a service account that may read, write and delete in the bucket, as text.",
+        secret=True,
+        required_when={"storage_provider": "GCS"},
+        check=check_service_account,
+    )
+    should_maintain_tables_in_glue: bool = setting(
+        title="Glue catalog", description="Not available yet.", default=False
+    )
+    should_maintain_tables_in_bqms: bool = setting(
+        title="BigQuery metastore", description="Not available yet.", default=False
+    )
+    should_maintain_tables_in_databricks: bool = setting(
+        title="Unity Catalog", description="Not available yet.", default=False
+    )
+    should_maintain_tables_in_one_lake: bool = setting(title="OneLake", description="Not available yet.", default=False)
+    fivetran_role_arn: str | None = fields.unused("Role")
+    snapshot_retention_period: str | None = fields.unused("Snapshot retention")
+
+
+DECLARATION = ServiceDeclaration(
+    service="managed_data_lake",
+    name="Data lake",
+    description="Parquet files or Delta tables in a folder or in object storage.",
+    config=DataLakeConfig,
+)
+
+
+def unavailable(config: DataLakeConfig) -> str | None:
+    """The setting, as `field value`, that is understood but cannot be served; None when there is none."""
+    if config.connection_type != "Directly":
+        return f"connection_type {config.connection_type}"
+    if config.table_format == "ICEBERG":
+        return "table_format ICEBERG"
+    for catalog in ("glue", "bqms", "databricks", "one_lake"):
+        if getattr(config, f"should_maintain_tables_in_{catalog}"):
+            return f"should_maintain_tables_in_{catalog} true"
+    return None

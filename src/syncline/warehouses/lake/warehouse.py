@@ -1,0 +1,204 @@
+"""The data lake: its setup tests and its loader."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+from dlt.common.destination import Destination
+
+from syncline.declarations import Configuration
+from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
+from syncline.warehouses.cloud.errors import explainer, missing_driver
+from syncline.warehouses.errors import WarehouseError
+from syncline.warehouses.lake.config import DECLARATION, DataLakeConfig, unavailable
+from syncline.warehouses.lake.delta import DeltaTables
+from syncline.warehouses.lake.names import Names, read_names, write_names
+from syncline.warehouses.lake.parquet import ParquetTables
+from syncline.warehouses.lake.rows import newest, outdated
+from syncline.warehouses.lake.storage import EXTRAS, Storage, open_storage
+from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
+from syncline.warehouses.naming import Naming
+from syncline.warehouses.types import ColumnType, Kind
+from syncline.warehouses.working import working_folder
+
+LONGEST_NAME = 120
+
+
+class LakeTables(Protocol):
+    """How a table format reads and merges. What each does, :class:`~.parquet.ParquetTables` says."""
+
+    def columns(self, table_name: str) -> dict[str, ColumnType]: ...
+    def highest(self, table_name: str, column: str) -> int | None: ...
+    def read(self, table_name: str, columns: Sequence[str]) -> Iterator[pa.Table]: ...
+    def merge(
+        self, table_name: str, rows: pa.Table, target: dict[str, ColumnType], key: Sequence[str], folder: Path
+    ) -> None: ...
+
+
+class LakeWarehouse(Warehouse):
+    """A data lake."""
+
+    declaration = DECLARATION
+
+    def check(self, config: Configuration) -> list[WarehouseTestResult]:
+        results: list[WarehouseTestResult] = []
+        titles = ("Settings", "Driver", "Connect", "Create a folder and write to it", "Read", "Remove the folder")
+        explain = explainer(DECLARATION.name, "", _secrets(config))
+        try:
+            settings = _complete(config)
+            results.append(_passed(titles[0]))
+            _check_drivers(settings)
+            results.append(_passed(titles[1]))
+            storage = open_storage(settings)
+            storage.files.isdir(storage.root)
+            results.append(_passed(titles[2]))
+            probe = storage.path(f"_syncline_check_{secrets.token_hex(6)}", "probe")
+            try:
+                storage.files.pipe_file(probe, b"probe")
+                results.append(_passed(titles[3]))
+                if storage.files.cat_file(probe) != b"probe":
+                    raise WarehouseError("What was written was not what was read.", "Look at the storage's settings.")
+                results.append(_passed(titles[4]))
+            finally:
+                if storage.files.exists(probe):
+                    storage.files.rm(probe.rpartition("/")[0], recursive=True)
+            results.append(_passed(titles[5]))
+        except Exception as error:
+            failure = _explained(error, explain)
+            done = len(results)
+            results.append(WarehouseTestResult(titles[done], "FAILED", failure.message, failure.remedy))
+            results += [
+                WarehouseTestResult(title, "SKIPPED", "Something before it failed.") for title in titles[done + 1 :]
+            ]
+        return results
+
+    @contextmanager
+    def open(
+        self,
+        config: Configuration,
+        schema: str,
+        working_directory: Path,
+        naming: Naming = Naming.FIVETRAN_NAMING,
+    ) -> Iterator[Loader]:
+        settings = _complete(config)
+        _check_drivers(settings)
+        explain = explainer(DECLARATION.name, "", _secrets(config))
+        with working_folder(working_directory) as folder:
+
+            @contextmanager
+            def connect() -> Iterator[Connection]:
+                yield LakeConnection(open_storage(settings), settings, schema, folder)
+
+            yield LakeLoader(connect, lambda error: _explained(error, explain), schema, folder, naming)
+
+
+class LakeConnection(Connection):
+    """An open lake, working on one schema: one of its folders."""
+
+    longest_name = LONGEST_NAME
+
+    def __init__(self, storage: Storage, config: DataLakeConfig, schema: str, folder: Path) -> None:
+        self.format: LakeTables = (
+            DeltaTables(storage, schema) if config.table_format == "DELTA_LAKE" else ParquetTables(storage, schema)
+        )
+        self._storage = storage
+        self._schema = schema
+        self._folder = folder
+        self._names = read_names(storage, schema)
+
+    def prepare_schema(self) -> None:
+        """Folders come with their files."""
+
+    def tables(self) -> dict[str, str]:
+        return {names.source: table for table, names in self._names.items()}
+
+    def columns(self, table_name: str) -> dict[str, ExistingColumn]:
+        names = self._names.get(table_name, Names(table_name))
+        return {
+            name: ExistingColumn(name, names.column_type(name, of), str(of), names.columns.get(name))
+            for name, of in self.format.columns(table_name).items()
+        }
+
+    def change(self, plan: Plan, source_name: str, key: Sequence[str]) -> None:
+        """Write the names down; the merge does the rest, in the one step in which it changes the table."""
+        names = self._names.setdefault(plan.table_name, Names(source_name))
+        names.columns.update({name: source for source, name in plan.names.items() if source != name})
+        for name, column_type in plan.column_types.items():
+            if column_type.kind in (Kind.JSON, Kind.XML):
+                names.kinds[name] = column_type.kind
+            else:
+                names.kinds.pop(name, None)
+        write_names(self._storage, self._schema, plan.table_name, names, self._folder)
+
+    def highest(self, table_name: str, column: str) -> int | None:
+        return self.format.highest(table_name, column)
+
+    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], sequence: str) -> list[int]:
+        columns = list(dict.fromkeys([*key, sequence]))
+        return outdated(list(self.format.read(table_name, columns)), rows, key, sequence)
+
+    def storable(self, column: pa.ChunkedArray, column_type: ColumnType) -> pa.ChunkedArray:
+        return column
+
+    def dlt_destination(self) -> Destination[Any, Any]:
+        raise NotImplementedError("a lake's tables are merged without dlt, whose merge needs a database")
+
+    def clean_up(self) -> None:
+        """A merge leaves nothing behind."""
+
+    def merge(self, plan: Plan, rows: pa.Table, key: list[str], sequence: str) -> None:
+        """Merge a batch, the rest of the table taking the batch's wider types."""
+        standing = {name: column.column_type for name, column in self.columns(plan.table_name).items()}
+        target = {name: of for name, of in standing.items() if of is not None} | plan.column_types
+        self.format.merge(plan.table_name, newest(rows, key, sequence), target, key, self._folder)
+
+
+class LakeLoader(SqlLoader):
+    """A loader that lets the lake merge."""
+
+    def _merge(self, connection: Connection, plan: Plan, rows: pa.Table, key: list[str], sequence: str) -> None:
+        if not isinstance(connection, LakeConnection):
+            raise TypeError("this loader works on a lake")
+        connection.merge(plan, rows, key, sequence)
+
+
+def _complete(config: Configuration) -> DataLakeConfig:
+    missing = config.missing()
+    if not isinstance(config, DataLakeConfig) or missing:
+        raise WarehouseError(
+            "The destination's configuration is incomplete.", f"Set {', '.join(str(field) for field in missing)}."
+        )
+    if setting := unavailable(config):
+        raise WarehouseError(f"{setting} is not available yet.", "Choose another value, or leave it out.")
+    return config
+
+
+def _check_drivers(config: DataLakeConfig) -> None:
+    if config.table_format == "DELTA_LAKE" and find_spec("deltalake") is None:
+        raise missing_driver("Delta Lake tables", "delta")
+    module, extra = EXTRAS.get(config.storage_provider, ("", ""))
+    if module and find_spec(module) is None:
+        raise missing_driver(f"{config.storage_provider} storage", extra)
+
+
+def _secrets(config: Configuration) -> list[str]:
+    _, secret = config.split()
+    return [value for value in secret.values() if isinstance(value, str)]
+
+
+def _explained(error: BaseException, explain: Any) -> WarehouseError:
+    if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+        return WarehouseError(
+            f"The lake's files cannot be read or written: {error.strerror or error}.",
+            "Check the folder or bucket, what Syncline may do there, and the free space.",
+        )
+    explained: WarehouseError = explain(error)
+    return explained
+
+
+def _passed(title: str) -> WarehouseTestResult:
+    return WarehouseTestResult(title, "PASSED", "")
