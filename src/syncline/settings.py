@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     )
 
     concurrent_syncs: int = Field(default=2, ge=1, le=64, description="Syncs that run at the same time.")
+    trial_days: int = Field(
+        default=14, ge=0, description="Days until a connection with `pause_after_trial` is paused; 0: it never is."
+    )
     scheduler_interval: float = Field(default=1.0, gt=0, description="Pause between two looks for due connections.")
     stop_grace: float = Field(
         default=10.0,

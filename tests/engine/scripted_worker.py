@@ -69,7 +69,7 @@ def script_of(connection: Connection, _sealer: object, _settings: Settings) -> S
 
 
 def run_script(
-    job: SimpleNamespace, checkpoints: Checkpoints, *, on_progress: Callable[[Progress], None], stop: Event
+    job: SimpleNamespace, checkpoints: Checkpoints, *, on_progress: Callable[[Progress], None], stop: Event, **_: object
 ) -> SimpleNamespace:
     script: Script = job.context
     done, written = 0 if job.is_historical else checkpoints.done(), 0
@@ -118,6 +118,7 @@ if __name__ == "__main__":
         open_secrets=lambda *_: {},
         working_directory=lambda *_: None,
     )
+    _replace("syncline.sync.catalog", StoreCatalog=lambda *_: None)
     _replace("syncline.sync.checkpoints", StoreCheckpoints=Checkpoints)
     _replace("syncline.sync.run", Progress=Progress, SyncJob=SimpleNamespace, SyncOutcome=object, run_sync=run_script)
     _replace("syncline.warehouses.registry", warehouse_for=lambda _: warehouse)

@@ -11,7 +11,6 @@ from syncline.engine.runs import (
     Ending,
     active_run,
     active_runs,
-    begins_anew,
     finish_run,
     interrupt_run,
     queue_run,
@@ -106,32 +105,6 @@ def test_only_a_historical_run_ends_the_historical_sync(database: Database) -> N
         session.get_one(Connection, connection_id).is_historical_sync = True
     end(database, run_id, SUCCEEDED)
     assert connection_of(database, connection_id).is_historical_sync
-
-
-@pytest.mark.parametrize(
-    ("before", "historical", "anew"),
-    [
-        (None, True, True),
-        (None, False, False),
-        (RunState.SUCCEEDED, True, True),
-        (RunState.SUCCEEDED, False, False),
-        (RunState.FAILED, True, False),
-        (RunState.CANCELLED, True, False),
-        (RunState.INTERRUPTED, True, False),
-        (RunState.RESCHEDULED, True, False),
-    ],
-)
-def test_only_the_first_run_of_a_historical_sync_begins_anew(
-    database: Database, before: RunState | None, historical: bool, anew: bool
-) -> None:
-    connection_id = add_connection(database)
-    if before is not None:
-        end(database, begin(database, connection_id), Ending(before))
-    with database.sync_session() as session:
-        session.get_one(Connection, connection_id).is_historical_sync = historical
-    run_id = begin(database, connection_id)
-    with database.sync_session(read_only=True) as session:
-        assert begins_anew(session, session.get_one(Run, run_id)) is anew
 
 
 def test_a_failure_is_explained_until_the_next_success(database: Database) -> None:

@@ -10,10 +10,10 @@ from syncline.engine.schedule import (
     SYNC_FREQUENCIES,
     Schedule,
     next_sync_at,
-    parse_time_zone_offset,
     retry_at,
     start_offset,
 )
+from syncline.engine.time_zones import parse_time_zone_offset
 
 GROUP = "group_one"
 OFFSET = start_offset(GROUP)

@@ -10,16 +10,18 @@ import os
 import re
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
+from syncline.engine.identity import owner_name
 from syncline.engine.messages import Job, Stop, encode
-from syncline.engine.runs import SERVER_STOPPED, Ending, finish_run, interrupt_run
+from syncline.engine.runs import SERVER_STOPPED, Ending, finish_run, interrupt_run, is_waiting, is_waiting_or_of
 from syncline.settings import Settings
 from syncline.store.database import Database
-from syncline.store.models import RunState
+from syncline.store.models import Run, RunState
 
 WORKER_COMMAND = (sys.executable, "-m", "syncline.engine.worker_process")
 
@@ -110,7 +112,7 @@ class LocalExecutor:
         waiting = next((job for job in self._waiting if job.connection_id == connection_id), None)
         if waiting is not None:
             self._waiting.remove(waiting)
-            await self._settle(waiting, Ending(RunState.CANCELLED))
+            await self._settle(waiting, Ending(RunState.CANCELLED), None)
         active = self._active.get(connection_id)
         if active is None:
             return waiting is not None
@@ -148,7 +150,7 @@ class LocalExecutor:
         job = active.job
         ending = Ending(RunState.FAILED, error="The worker process could not be started; the server's log says why.")
         try:
-            if active.stop_state is None:
+            if active.stop_state is None and await self._is_waiting(job):
                 active.worker = await self._take_worker()
                 active.worker.send(job)
                 if active.stop_state is not None:  # asked for while the worker was being started
@@ -157,28 +159,37 @@ class LocalExecutor:
                 ending = _ending_of_exit(await active.worker.process.wait())
             if active.stop_state is not None:
                 ending = Ending(active.stop_state)
-        except OSError:
+        except (OSError, SQLAlchemyError):
             log.exception("worker did not start", run_id=job.run_id, connection_id=job.connection_id)
         finally:
-            await self._settle_or_leave(job, ending)
+            await self._settle_or_leave(job, ending, active.worker)
             del self._active[job.connection_id]
             self._dispatch()
             self._refill()
 
-    async def _settle_or_leave(self, job: Job, ending: Ending) -> None:
+    async def _is_waiting(self, job: Job) -> bool:
+        """Whether no other server was faster: what waits in the store waits for all of them."""
+        async with self._database.session(read_only=True) as session:
+            run = await session.get(Run, job.run_id)
+        return run is not None and is_waiting(run)
+
+    async def _settle_or_leave(self, job: Job, ending: Ending, worker: _Worker | None) -> None:
         """End the run in the store. If that fails, the scheduler finds it left behind, with its lock free."""
         try:
-            await self._settle(job, ending)
+            await self._settle(job, ending, worker)
         except Exception:
             log.exception("run could not be ended in the store", run_id=job.run_id, connection_id=job.connection_id)
 
-    async def _settle(self, job: Job, ending: Ending) -> None:
-        """End a run in the store whose worker has not done so itself."""
+    async def _settle(self, job: Job, ending: Ending, worker: _Worker | None) -> None:
+        """End a run in the store whose worker has not done so itself. One that another server has is left alone."""
+        ours: Callable[[Run], bool] = is_waiting
+        if worker is not None:
+            ours = is_waiting_or_of(owner_name(self._settings.home, worker.process.pid))
         async with self._database.session() as session:
             if ending.state is RunState.INTERRUPTED:
-                await session.run_sync(lambda store: interrupt_run(store, job.run_id, SERVER_STOPPED))
+                await session.run_sync(lambda store: interrupt_run(store, job.run_id, SERVER_STOPPED, only_if=ours))
                 return
-            settled = await session.run_sync(lambda store: finish_run(store, job.run_id, ending))
+            settled = await session.run_sync(lambda store: finish_run(store, job.run_id, ending, only_if=ours))
         if settled and ending.state is RunState.FAILED:
             log.error("worker died", run_id=job.run_id, connection_id=job.connection_id, error=ending.error)
 

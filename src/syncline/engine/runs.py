@@ -4,16 +4,17 @@ A connection has at most one active run: `Run.active_connection_id` is unique an
 functions take a blocking session; coroutines call them through `AsyncSession.run_sync`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from syncline.engine.schedule import MOST_EARLY_RETRIES, Schedule, next_sync_at, retry_at
+from syncline.engine.planning import next_start
+from syncline.engine.resync import carry_out_resync
+from syncline.engine.schedule import MOST_EARLY_RETRIES, Schedule, retry_at
 from syncline.store.models import Connection, Destination, Notice, Run, RunState, utc_now
 
 ACTIVE_STATES = (RunState.QUEUED, RunState.RUNNING)
@@ -83,50 +84,53 @@ def active_run(session: Session, connection_id: str) -> Run | None:
     return session.scalar(select(Run).where(Run.active_connection_id == connection_id))
 
 
-def begins_anew(session: Session, run: Run) -> bool:
-    """Whether a run reads its source from the beginning: a historical one that does not go on with an earlier one.
+def start_run(session: Session, run_id: str, owner: str | None = None) -> bool:
+    """Move a run from queued to running. False when it is not queued any more: somebody else was first.
 
-    A historical sync may take many runs, when it is stopped, fails or dies; only its first begins anew, or a long one
-    would never come to its end.
+    The first run after a request to re-sync takes away the positions that are to be read again. A historical sync may
+    take many runs, when it is stopped, fails or dies; the later ones go on where the one before was.
+
+    Args:
+        owner: The process that carries the run out, see :func:`syncline.engine.identity.owner_name`.
     """
-    before = session.scalar(
-        select(Run)
-        .where(Run.connection_id == run.connection_id, Run.id != run.id, Run.queued_at <= run.queued_at)
-        .order_by(Run.queued_at.desc(), Run.id.desc())
-        .limit(1)
-    )
-    goes_on = before is not None and before.is_historical and before.state != RunState.SUCCEEDED
-    return run.is_historical and not goes_on
-
-
-def start_run(session: Session, run_id: str) -> bool:
-    """Move a run from queued to running. False when it is not queued any more: somebody else was first."""
     run = session.get(Run, run_id, with_for_update=True, populate_existing=True)
     if run is None or run.state != RunState.QUEUED:
         return False
+    connection = session.get_one(Connection, run.connection_id, with_for_update=True, populate_existing=True)
     run.state = RunState.RUNNING
+    run.owner = owner
+    run.is_historical = connection.is_historical_sync
     run.started_at = run.heartbeat_at = utc_now()
-    session.execute(update(Connection).where(Connection.id == run.connection_id).values(rescheduled_for=None))
+    connection.rescheduled_for = None
+    carry_out_resync(session, connection)
+    session.flush()
     return True
 
 
 def record_progress(session: Session, run_id: str, *, rows: int, bytes_read: int, batches: int, rejected: int) -> bool:
-    """Write the run's totals so far. False when the run is not running any more, so that its worker stops."""
-    written = session.execute(
-        update(Run)
-        .where(Run.id == run_id, Run.state == RunState.RUNNING)
-        .values(rows=rows, bytes=bytes_read, batches=batches, rejected=rejected, heartbeat_at=utc_now())
-    )
-    return _changed(written)
+    """Write the run's totals so far. False when its process shall stop, see :func:`renew`."""
+    return _renew(session, run_id, rows=rows, bytes=bytes_read, batches=batches, rejected=rejected)
 
 
-def finish_run(session: Session, run_id: str, ending: Ending) -> bool:
+def renew(session: Session, run_id: str) -> bool:
+    """Note that the process of a run lives. False when it shall stop: the run has ended, or is to be cancelled."""
+    return _renew(session, run_id)
+
+
+def request_stop(session: Session, run_id: str) -> None:
+    """Ask the process of a run to cancel it, wherever it is; it notices at its next sign of life."""
+    session.execute(update(Run).where(Run.id == run_id).values(stop_requested=True))
+
+
+def finish_run(
+    session: Session, run_id: str, ending: Ending, *, only_if: Callable[[Run], bool] = lambda _: True
+) -> bool:
     """End an active run and carry the outcome over to its connection: times, notices and the next start.
 
-    False, and nothing changes, when the run has ended already or is gone.
+    False, and nothing changes, when the run has ended already, is gone, or is not as `only_if` wants it.
     """
     run = session.get(Run, run_id, with_for_update=True, populate_existing=True)
-    if run is None or run.state not in ACTIVE_STATES:
+    if run is None or run.state not in ACTIVE_STATES or not only_if(run):
         return False
     now = utc_now()
     run.state = ending.state
@@ -141,18 +145,31 @@ def finish_run(session: Session, run_id: str, ending: Ending) -> bool:
     return True
 
 
-def interrupt_run(session: Session, run_id: str, reason: str) -> Run | None:
+def interrupt_run(
+    session: Session, run_id: str, reason: str, *, only_if: Callable[[Run], bool] = lambda _: True
+) -> Run | None:
     """End a run whose process is gone, and queue another one to go on where its last checkpoint was.
 
-    Returns the new run; None when there is none to make: the run has ended already, or its connection is paused.
+    Returns the new run; None when there is none to make: the run has ended already, is not as `only_if` wants it, or
+    its connection is paused.
     """
-    if not finish_run(session, run_id, Ending(RunState.INTERRUPTED, error=reason)):
+    if not finish_run(session, run_id, Ending(RunState.INTERRUPTED, error=reason), only_if=only_if):
         return None
     run = session.get_one(Run, run_id)
     connection = session.get(Connection, run.connection_id)
     if connection is None or connection.paused:
         return None
     return queue_run(session, run.connection_id, "recovery")
+
+
+def is_waiting_or_of(owner: str) -> Callable[[Run], bool]:
+    """For `only_if`: runs that nobody has started, and those of one process."""
+    return lambda run: run.state == RunState.QUEUED or run.owner == owner
+
+
+def is_waiting(run: Run) -> bool:
+    """For `only_if`: runs that nobody has started."""
+    return run.state == RunState.QUEUED
 
 
 def schedule_of(session: Session, connection: Connection) -> Schedule:
@@ -164,26 +181,26 @@ def schedule_of(session: Session, connection: Connection) -> Schedule:
         schedule_type=connection.schedule_type,
         time_zone_offset=destination.time_zone_offset if destination is not None else "0",
         destination_id=connection.group_id,
+        daylight_saving_time=destination is not None and destination.daylight_saving_time_enabled,
     )
 
 
 def _carry_over(session: Session, connection: Connection, run: Run, ending: Ending, now: datetime) -> None:
     schedule = schedule_of(session, connection)
-    next_start = next_sync_at(schedule, now)
+    retry: datetime | None = None
     if ending.state is RunState.SUCCEEDED:
         connection.succeeded_at = now
         connection.rescheduled_for = None
-        if run.is_historical:
+        if run.is_historical and connection.pending_resync is None:
             connection.is_historical_sync = False
         _clear_failure(session, connection.id)
     elif ending.state is RunState.FAILED:
         connection.failed_at = now
         _raise_failure(session, connection.id, ending, now)
-        next_start = retry_at(schedule, _failures_in_a_row(session, connection.id), now)
+        retry = retry_at(schedule, _failures_in_a_row(session, connection.id), now)
     elif ending.state is RunState.RESCHEDULED:
         connection.rescheduled_for = now + (ending.retry_after or timedelta(0))
-        next_start = connection.rescheduled_for if schedule.schedule_type == "auto" else None
-    connection.next_sync_at = None if connection.paused else next_start
+    connection.next_sync_at = next_start(connection, schedule, now, retry=retry)
     for advice in ending.advice:
         _raise_notice(session, connection.id, "warning", advice, now, count=1)
     if run.rejected and all(advice.code != REJECTED_MESSAGES for advice in ending.advice):
@@ -239,5 +256,12 @@ def _failures_in_a_row(session: Session, connection_id: str) -> int:
     return next((count for count, state in enumerate(states) if state != RunState.FAILED), len(states))
 
 
-def _changed(result: object) -> bool:
-    return isinstance(result, CursorResult) and result.rowcount > 0
+def _renew(session: Session, run_id: str, **totals: int) -> bool:
+    stop_requested = session.scalar(
+        update(Run)
+        .where(Run.id == run_id, Run.state == RunState.RUNNING)
+        .values(heartbeat_at=utc_now(), **totals)
+        .returning(Run.stop_requested)
+        .execution_options(synchronize_session=False)
+    )
+    return stop_requested is False

@@ -1,9 +1,10 @@
 """When a connection's next sync starts: pure functions of the schedule and the time."""
 
 import hashlib
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+from syncline.engine.time_zones import time_zone
 
 SYNC_FREQUENCIES = (1, 5, 15, 30, 60, 120, 180, 360, 480, 720, 1440)
 """The minutes that may lie between two syncs. Each divides a day, so the starts are the same every day."""
@@ -18,8 +19,8 @@ FIRST_RETRY = timedelta(minutes=1)
 MOST_EARLY_RETRIES = 6
 """After so many failures in a row (about an hour), failed syncs wait for their schedule."""
 
-_OFFSET = re.compile(r"^([+-]?)(\d{1,2})(?::?([0-5]\d))?$")
-_ANCHOR_YEAR = 2000
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +36,38 @@ class Schedule:
     time_zone_offset: str
     """Hours from UTC, such as `-5`, `+10` or `+5:30`."""
     destination_id: str
+    daylight_saving_time: bool = False
+    """Whether the clocks of the destination's time zone go forward in summer."""
 
 
 def next_sync_at(schedule: Schedule, after: datetime) -> datetime | None:
     """The first start of the schedule that is later than `after`, in UTC; None when the schedule is manual.
 
     The starts are counted from midnight in the destination's time zone, or from the daily sync time, and are moved
-    by the destination's fixed offset.
+    by the destination's fixed offset. With daylight saving, starts two hours and more apart stand at the same times on
+    the clock all year; those that are closer together keep their distance, since no hour may pass without one.
     """
     if schedule.schedule_type == "manual":
         return None
-    zone = timezone(parse_time_zone_offset(schedule.time_zone_offset))
-    baseline = datetime(_ANCHOR_YEAR, 1, 1, tzinfo=zone) + start_offset(schedule.destination_id)
+    zone = time_zone(schedule.time_zone_offset, daylight_saving_time=schedule.daylight_saving_time)
+    offset, step = start_offset(schedule.destination_id), timedelta(minutes=schedule.sync_frequency)
+    moved = after - offset
+    if step <= _HOUR:
+        # Time zones differ by whole quarters of an hour, summer time by whole halves.
+        midnight = datetime(2000, 1, 1, tzinfo=zone).astimezone(UTC)
+        return midnight + ((moved - midnight) // step + 1) * step + offset
+    first = timedelta(0)
     if schedule.sync_frequency == DAILY and schedule.daily_sync_time is not None:
-        baseline += timedelta(hours=int(schedule.daily_sync_time.partition(":")[0]))
-    step = timedelta(minutes=schedule.sync_frequency)
-    return (baseline + ((after - baseline) // step + 1) * step).astimezone(UTC)
+        first = timedelta(hours=int(schedule.daily_sync_time.partition(":")[0]))
+    today = moved.astimezone(zone).date()
+    starts = (start for day in (today - _DAY, today, today + _DAY) for start in _starts(day, first, step, zone))
+    return min(start for start in starts if start > moved) + offset
+
+
+def _starts(day: date, first: timedelta, step: timedelta, zone: tzinfo) -> list[datetime]:
+    """The starts of a day by the clock of a time zone, in UTC. A time that the clock skips is an hour later."""
+    midnight = datetime.combine(day, time())
+    return [(midnight + first + count * step).replace(tzinfo=zone).astimezone(UTC) for count in range(_DAY // step)]
 
 
 def retry_at(schedule: Schedule, failures: int, after: datetime) -> datetime | None:
@@ -70,19 +87,3 @@ def start_offset(destination_id: str) -> timedelta:
     """The fixed offset of all syncs into a destination: 0 to 60 whole minutes, derived from its identifier."""
     digest = hashlib.sha256(destination_id.encode()).digest()
     return timedelta(minutes=int.from_bytes(digest[:4]) % (MOST_OFFSET_MINUTES + 1))
-
-
-def parse_time_zone_offset(text: str) -> timedelta:
-    """The time zone offset of a destination.
-
-    Raises:
-        ValueError: the text is not a number of hours from -12 to +14.
-    """
-    match = _OFFSET.match(text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is not a time zone offset: write hours from UTC, such as -5 or +10")
-    sign, hours, minutes = match.groups()
-    offset = timedelta(hours=int(hours), minutes=int(minutes or 0)) * (-1 if sign == "-" else 1)
-    if not timedelta(hours=-12) <= offset <= timedelta(hours=14):
-        raise ValueError(f"{text!r} is not a time zone offset: it must lie between -12 and +14 hours")
-    return offset

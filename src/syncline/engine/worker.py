@@ -3,6 +3,7 @@
 Importing this module imports all that a sync needs.
 """
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -11,14 +12,17 @@ import structlog
 from syncline.connectors.base import ReadLimits
 from syncline.connectors.errors import SourceConfigurationError, SourceError, SourceThrottled
 from syncline.engine.context import open_secrets, source_context, working_directory
+from syncline.engine.heartbeat import Heartbeat
+from syncline.engine.identity import owner_name
 from syncline.engine.locks import ConnectionLock
 from syncline.engine.runs import (
     SERVER_STOPPED,
     Advice,
     Ending,
-    begins_anew,
     finish_run,
     interrupt_run,
+    is_waiting,
+    is_waiting_or_of,
     queue_run,
     record_progress,
     start_run,
@@ -66,10 +70,13 @@ def execute_run(
     lock = ConnectionLock.of(settings.home, run.connection_id)
     if not lock.acquire(LOCK_SECONDS):
         held = "Another process is still at work on this connection. Stop it, or wait for its end and sync again."
-        return _record(database, run_id, Ending(RunState.FAILED, error=held))
+        ending = Ending(RunState.FAILED, error=held)
+        with database.sync_session() as session:
+            finish_run(session, run_id, ending, only_if=is_waiting)
+        return ending
     try:
         with database.sync_session() as session:
-            if not start_run(session, run_id):
+            if not start_run(session, run_id, owner_name(settings.home, os.getpid())):
                 return None
         return _execute(database, sealer, settings, run, on_progress, stop or StopRequest())
     finally:
@@ -100,7 +107,7 @@ def run_connection(
         # Queued and started in one transaction, so that a running server never sees it waiting and takes it.
         with database.sync_session() as session:
             run = queue_run(session, connection_id, "terminal")
-            if run is None or not start_run(session, run.id):
+            if run is None or not start_run(session, run.id, owner_name(settings.home, os.getpid())):
                 raise busy
         ending = _execute(database, sealer, settings, run, on_progress, stop or StopRequest())
         with database.sync_session(read_only=True) as session:
@@ -119,7 +126,7 @@ def _execute(
 ) -> Ending:
     def report(progress: Progress) -> None:
         with database.sync_session() as session:
-            is_ours = record_progress(
+            goes_on = record_progress(
                 session,
                 run.id,
                 rows=progress.rows,
@@ -127,7 +134,7 @@ def _execute(
                 batches=progress.batches,
                 rejected=progress.rejected,
             )
-        if not is_ours:  # ended by somebody else, or its connection deleted
+        if not goes_on:  # cancelled or ended by somebody else, or its connection deleted
             stop.make(RunState.CANCELLED)
         if on_progress is not None:
             on_progress(progress)
@@ -135,24 +142,24 @@ def _execute(
     with bind(connection_id=run.connection_id, run_id=run.id):
         log.info("sync started", trigger=run.trigger, historical=run.is_historical)
         try:
-            job = _job(database, sealer, settings, run)
-            checkpoints = StoreCheckpoints(database, run.connection_id)
-            outcome = run_sync(job, checkpoints, on_progress=report, stop=stop.event)
+            with Heartbeat(database, run.id, stop):
+                job = _job(database, sealer, settings, run)
+                checkpoints = StoreCheckpoints(database, run.connection_id)
+                outcome = run_sync(job, checkpoints, on_progress=report, stop=stop.event)
             ending = _ending_of_outcome(outcome, stop)
         except Exception as error:
             ending = _ending_of_error(error)
-        recorded = _record(database, run.id, ending)
+        _record(database, run.id, ending, owner_name(settings.home, os.getpid()))
         log.info("sync ended", state=ending.state.value, error=ending.error)
-        return recorded
+        return ending
 
 
-def _record(database: Database, run_id: str, ending: Ending) -> Ending:
+def _record(database: Database, run_id: str, ending: Ending, owner: str) -> None:
     with database.sync_session() as session:
         if ending.state is RunState.INTERRUPTED:
-            interrupt_run(session, run_id, SERVER_STOPPED)
+            interrupt_run(session, run_id, SERVER_STOPPED, only_if=is_waiting_or_of(owner))
         else:
-            finish_run(session, run_id, ending)
-    return ending
+            finish_run(session, run_id, ending, only_if=is_waiting_or_of(owner))
 
 
 def _job(database: Database, sealer: Sealer, settings: Settings, run: Run) -> SyncJob:
@@ -160,7 +167,6 @@ def _job(database: Database, sealer: Sealer, settings: Settings, run: Run) -> Sy
     with database.sync_session(read_only=True) as session:
         connection = session.get_one(Connection, run.connection_id)
         destination = session.get(Destination, connection.group_id)
-        is_from_the_beginning = begins_anew(session, run)
     if destination is None:
         raise CannotRunError(
             f"Group '{connection.group_id}' has no destination to load into. Create one with POST /v1/destinations."
@@ -174,7 +180,7 @@ def _job(database: Database, sealer: Sealer, settings: Settings, run: Run) -> Sy
         context=source_context(connection, sealer, settings),
         warehouse=destination.service,
         warehouse_config=warehouse_config.restore(destination.config, open_secrets(sealer, destination.sealed_secrets)),
-        is_historical=is_from_the_beginning,
+        is_historical=False,  # the positions of what is to be read again are gone
         working_directory=working_directory(settings.home, connection.id),
         limits=ReadLimits(rows=settings.batch_rows, bytes=settings.batch_bytes),
         concurrent_streams=settings.concurrent_streams,
