@@ -12,7 +12,9 @@ from typing import Any
 import pyarrow as pa
 
 from syncline.connectors.base import DecodedBatch, ReadLimits, SourceWarning
+from syncline.sync.catalog import Catalog
 from syncline.sync.checkpoints import Checkpoints
+from syncline.sync.choosing import choose, column_types
 from syncline.sync.shape import combine, stamp
 from syncline.warehouses.base import Loader
 
@@ -55,14 +57,23 @@ class _Pending:
 class Loading:
     """Loads the batches of one sync, in the order in which they come within a stream."""
 
-    def __init__(self, loader: Loader, checkpoints: Checkpoints, limits: ReadLimits, synced_at: dt.datetime) -> None:
+    def __init__(
+        self,
+        loader: Loader,
+        checkpoints: Checkpoints,
+        catalog: Catalog,
+        limits: ReadLimits,
+        synced_at: dt.datetime,
+    ) -> None:
         self.totals = Totals()
         self._loader = loader
+        self._catalog = catalog
         self._checkpoints = checkpoints
         self._limits = limits
         self._synced_at = synced_at
         self._pending: dict[str, _Pending] = {}
         self._warnings: dict[tuple[str, str], SourceWarning] = {}
+        self._lost: dict[tuple[str, str], int] = {}
         self._rejected: dict[str, tuple[int, str]] = {}
 
     def add(
@@ -120,9 +131,26 @@ class Loading:
         tables = [batch.columns for batch in pending.batches if batch.columns.num_rows]
         if not tables:
             return 0
-        table = combine(tables)
-        self._loader.load(stream, stamp(table, self._synced_at))
+        table = stamp(combine(tables), self._synced_at)
+        selection = self._catalog.choose_columns(stream, column_types(table))
+        table, lost = choose(table, selection)
+        for column, count in lost.items():
+            self._warn_of_lost_values(stream, column, count)
+        key = selection.sync_mode.key
+        if selection.needs_new_key:
+            self._loader.change_key(stream, key=key)
+        result = self._loader.load(stream, table, key=key)
+        self._catalog.note_load(stream, result.table, result.column_names, selection.sync_mode)
         return int(table.num_rows)
+
+    def _warn_of_lost_values(self, stream: str, column: str, count: int) -> None:
+        self._lost[stream, column] = self._lost.get((stream, column), 0) + count
+        self._warnings["type_locked", f"{stream}.{column}"] = SourceWarning(
+            code="type_locked",
+            subject=f"{stream}.{column}",
+            message=f"{self._lost[stream, column]:,} values of the column {column} of {stream} do not fit its type, "
+            "which is locked. They were left empty.",
+        )
 
     def _load_rejects(self, stream: str, pending: _Pending) -> int:
         tables = [batch.rejects for batch in pending.batches if batch.rejects.num_rows]

@@ -18,9 +18,12 @@ from typing import Any
 from syncline.connectors.base import DecodedBatch, ReadLimits, Source, SourceContext, SourceWarning, Stream
 from syncline.connectors.registry import connector_for
 from syncline.declarations import Configuration
+from syncline.sync.catalog import Catalog, EverythingCatalog
 from syncline.sync.checkpoints import Checkpoints
 from syncline.sync.hand_over import Closed, HandOver
 from syncline.sync.loading import Loading
+from syncline.warehouses.base import Loader
+from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
 from syncline.warehouses.registry import warehouse_for
 
 _MOST_HELD = 2
@@ -98,8 +101,9 @@ def run_sync(
     *,
     on_progress: Callable[[Progress], None],
     stop: threading.Event,
+    catalog: Catalog | None = None,
 ) -> SyncOutcome:
-    """Sync every stream of a connection, until each is exhausted as it stood at the start.
+    """Sync every stream that `catalog` chooses (all without one), until each is exhausted as it stood at the start.
 
     When one stream fails, the others finish the batch in hand, which is loaded and checkpointed, and then the error is
     raised. Once `stop` is set, the load in hand is finished, and nothing else is begun.
@@ -108,6 +112,7 @@ def run_sync(
         SourceError: The source could not be read (further).
         WarehouseError: The destination refused a load. Nothing that it did not take was checkpointed.
     """
+    catalog = catalog or EverythingCatalog()
     connector = connector_for(job.service)
     warehouse = warehouse_for(job.warehouse)
     positions = {} if job.is_historical else checkpoints.positions()
@@ -116,8 +121,11 @@ def run_sync(
         warehouse.open(job.warehouse_config, job.schema, job.working_directory / "load") as loader,
         connector.open_source(job.context) as source,
     ):
+        warnings = _drop_columns(loader, catalog)
         streams = source.streams()
-        loading = Loading(loader, checkpoints, job.limits, dt.datetime.now(dt.UTC))
+        chosen = catalog.choose_streams([stream.name for stream in streams])
+        streams = [stream for stream in streams if stream.name in chosen]
+        loading = Loading(loader, checkpoints, catalog, job.limits, dt.datetime.now(dt.UTC))
         reading = _Reading(source, job, positions)
 
         def report(stream: str) -> None:
@@ -125,8 +133,27 @@ def run_sync(
             on_progress(Progress(done.rows, done.bytes, done.loads, done.rejected, stream))
 
         reading.load_all(streams, loading, report, stop)
+        if not stop.is_set():
+            catalog.note_end()
         done = loading.totals
-        return SyncOutcome(done.rows, done.bytes, done.loads, done.rejected, len(streams), loading.warnings())
+        warnings += loading.warnings()
+        return SyncOutcome(done.rows, done.bytes, done.loads, done.rejected, len(streams), warnings)
+
+
+def _drop_columns(loader: Loader, catalog: Catalog) -> tuple[SourceWarning, ...]:
+    """Drop the columns that are to go. A refusal is no reason to keep new messages waiting, so it is a warning."""
+    warnings = []
+    for stream, columns in catalog.doomed_columns().items():
+        try:
+            loader.drop_columns(stream, columns)
+        except WarehouseUnavailable:
+            raise
+        except WarehouseError as error:
+            message = f"Columns of {stream} could not be dropped ({', '.join(columns)}). Every sync tries it again."
+            warnings.append(SourceWarning("columns_not_dropped", message, subject=stream, details=str(error)))
+        else:
+            catalog.note_drop(stream)
+    return tuple(warnings)
 
 
 class _Reading:
