@@ -33,6 +33,7 @@ from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.models import Connection, Destination, Run, RunState
 from syncline.store.sealing import Sealer, SealingError
+from syncline.sync.catalog import StoreCatalog
 from syncline.sync.checkpoints import StoreCheckpoints
 from syncline.sync.run import Progress, SyncJob, SyncOutcome, run_sync
 from syncline.warehouses.errors import WarehouseError
@@ -145,7 +146,8 @@ def _execute(
             with Heartbeat(database, run.id, stop):
                 job = _job(database, sealer, settings, run)
                 checkpoints = StoreCheckpoints(database, run.connection_id)
-                outcome = run_sync(job, checkpoints, on_progress=report, stop=stop.event)
+                catalog = StoreCatalog(database, sealer, run.connection_id)
+            outcome = run_sync(job, checkpoints, on_progress=report, stop=stop.event, catalog=catalog)
             ending = _ending_of_outcome(outcome, stop)
         except Exception as error:
             ending = _ending_of_error(error)
