@@ -12,12 +12,12 @@ import structlog
 from sqlalchemy import delete
 
 from syncline.api.errors import NotFound
-from syncline.connections.status import tests_succeeded
 from syncline.connectors.base import SetupTestResult, SourceContext
 from syncline.connectors.registry import connector_for
 from syncline.engine.context import source_context
 from syncline.engine.runs import SETUP_BROKEN, schedule_of
 from syncline.engine.schedule import next_sync_at
+from syncline.engine.setup_state import tests_succeeded
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.models import Connection, Destination, Notice, utc_now

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from syncline.connections.schemas import Alert, ConnectionStatus
-from syncline.engine.runs import SETUP_BROKEN
+from syncline.engine.setup_state import setup_state
 from syncline.store.models import Connection, Notice, Run, RunState
 
 TOLERATED_DELAY = {
@@ -15,7 +15,6 @@ TOLERATED_DELAY = {
 }
 """How long after the time by which a sync should have succeeded the data count as delayed. CUSTOM says it itself."""
 
-SetupState = Literal["incomplete", "connected", "broken"]
 SyncState = Literal["scheduled", "syncing", "paused", "rescheduled"]
 
 
@@ -35,20 +34,6 @@ def derive_status(
         is_historical_sync=connection.is_historical_sync,
         rescheduled_for=connection.rescheduled_for if sync_state == "rescheduled" else None,
     )
-
-
-def setup_state(connection: Connection, notices: Iterable[Notice] = ()) -> SetupState:
-    """Whether the connection is set up: its latest setup tests all succeeded, and no sync has since found the setup
-    to be at fault."""
-    if not tests_succeeded(connection.setup_tests):
-        return "broken" if connection.was_connected else "incomplete"
-    return "broken" if any(notice.code == SETUP_BROKEN for notice in notices) else "connected"
-
-
-def tests_succeeded(setup_tests: Iterable[dict[str, object]]) -> bool:
-    """Whether setup tests ran and none of them failed."""
-    statuses = {test["status"] for test in setup_tests}
-    return "PASSED" in statuses and "FAILED" not in statuses
 
 
 def _sync_state(connection: Connection, latest_run: Run | None) -> SyncState:
