@@ -1,5 +1,6 @@
 """Decoding batches of JSON messages."""
 
+import codecs
 import json
 import math
 from decimal import Decimal
@@ -13,19 +14,12 @@ from syncline.connectors.azure_service_bus.decode import decode_batch
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
 from syncline.connectors.errors import SourceConfigurationError
 from syncline.warehouses import types
+from tests.connectors.decode.batches import batch, check_complete
 
 
 def messages(*bodies: bytes) -> pa.Table:
     """A batch of messages with these bodies."""
-    count = len(bodies)
-    columns = {
-        "message_id": pa.array([f"m{number}" for number in range(count)], pa.string()),
-        "sequence_num": pa.array(range(1, count + 1), pa.int64()),
-        "enqueued_time": pa.array([0] * count, pa.timestamp("us", tz="UTC")),
-        "body": pa.array(bodies, pa.large_binary()),
-    }
-    arrays = [columns.get(field.name, pa.nulls(count, field.type)) for field in MESSAGE_SCHEMA]
-    return pa.table(arrays, schema=MESSAGE_SCHEMA)
+    return batch(bodies)
 
 
 def unpack(*bodies: bytes) -> pa.Table:
@@ -90,6 +84,58 @@ def test_a_message_that_is_no_object_is_kept_whole():
 
 def test_a_byte_order_mark_is_ignored():
     assert unpack(b'\xef\xbb\xbf{"a": 1.5}').column("value_a").to_pylist() == [Decimal("1.5")]
+
+
+@pytest.mark.parametrize("sync_type", ["Packed", "Unpacked"])
+@pytest.mark.parametrize(
+    ("charset", "mark", "content_type"),
+    [
+        ("utf-8", codecs.BOM_UTF8, None),
+        ("utf-16-le", codecs.BOM_UTF16_LE, None),
+        ("utf-16-be", codecs.BOM_UTF16_BE, "application/json"),
+        ("utf-32-le", codecs.BOM_UTF32_LE, None),
+        ("utf-32-be", codecs.BOM_UTF32_BE, None),
+        ("utf-16-le", b"", None),
+        ("utf-16-be", b"", "application/json; charset=utf-16"),
+        ("utf-32-le", b"", None),
+        ("utf-32-be", b"", None),
+        ("latin-1", b"", "application/json; charset=iso-8859-1"),
+        ("utf-8", b"", "application/json; charset=utf-16"),
+    ],
+)
+def test_any_charset_of_unicode_is_told_by_its_first_bytes(charset, mark, content_type, sync_type):
+    text = '{"a": "Zoë", "b": 1.50}' if charset == "latin-1" else '{"a": "Zoë 日本", "b": 1.50}'
+    bodies = [mark + text.encode(charset), b'{"a": "plain"}', b"{"]
+    rows, rejects = decode_batch(batch(bodies, [content_type, None, None]), "Json", sync_type)
+    check_complete(bodies, rows, rejects)
+    assert rejects.num_rows == 1
+    if sync_type == "Packed":
+        assert rows.column("value").to_pylist() == [text, '{"a": "plain"}']
+    else:
+        assert rows.column("value_a").to_pylist() == [json.loads(text)["a"], "plain"]
+        assert rows.column("value_b").to_pylist() == [Decimal("1.5"), None]
+
+
+@pytest.mark.parametrize("document", ['"日本"', "1", "[]", '"é"'])
+@pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_short_documents_in_any_charset(document, charset):
+    rows, rejects = decode_batch(batch([document.encode(charset)]), "Json", "Packed")
+    assert rejects.num_rows == 0, rejects.to_pylist()
+    assert rows.column("value").to_pylist() == [document]
+
+
+def test_an_envelope_of_cloudevents_is_an_object_like_any_other():
+    event = {
+        "specversion": "1.0", "id": "A234", "source": "/mycontext", "type": "com.example.created",
+        "time": "2018-04-05T17:31:00Z", "datacontenttype": "application/json", "data": {"total": 12.50},
+        "comexampleothervalue": 5,
+    }  # fmt: skip
+    body = json.dumps(event).encode()
+    rows, rejects = decode_batch(batch([body], "application/cloudevents+json; charset=UTF-8"), "Json", "Unpacked")
+    assert rejects.num_rows == 0
+    assert column(rows, "value_data") == (types.JSON, ['{"total":12.5}'])
+    assert column(rows, "value_time") == (types.STRING, ["2018-04-05T17:31:00Z"])
+    assert column(rows, "value_comexampleothervalue") == (types.SHORT, [5])
 
 
 def test_system_columns_come_first_and_unchanged():

@@ -1,6 +1,7 @@
 """The settings of an Azure Service Bus connection, and the rules that tie them together."""
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from syncline.connectors.azure_service_bus.connection_string import ConnectionString, parse_connection_string
 from syncline.connectors.azure_service_bus.names import (
@@ -8,17 +9,19 @@ from syncline.connectors.azure_service_bus.names import (
     check_endpoint,
     check_host,
     check_namespace,
+    check_queue,
     check_registry,
     check_schema,
     check_subscription,
     check_topic,
     check_user,
 )
-from syncline.declarations import Configuration, InvalidField, ServiceDeclaration, setting
+from syncline.declarations import Configuration, InvalidField, MissingField, ServiceDeclaration, setting
 
 AuthType = Literal["ConnectionString", "AzureActiveDirectory"]
 SyncType = Literal["Unpacked", "Packed"]
 MessageType = Literal["Avro", "Json", "Text", "Protobuf", "Xml"]
+ReadMode = Literal["Browse", "Drain"]
 ConnectionMethod = Literal["DIRECT", "PRIVATE_LINK", "SSH_TUNNEL"]
 
 SUPPORTED_SYNC_TYPES: dict[str, tuple[SyncType, ...]] = {
@@ -96,6 +99,31 @@ class AzureServiceBusConfig(Configuration):
         example="fivetran_sub_service_bus",
         check=check_subscription,
     )
+    queues: list[str] | None = setting(
+        title="Queues",
+        description="Queues to read beside the topics, each into a table of its own. None are read unless they are "
+        "named here.",
+        extension=True,
+        unique=True,
+        example=["invoices"],
+        check=check_queue,
+    )
+    dead_letter_queues: bool = setting(
+        title="Dead-letter queues",
+        description="Whether to read the dead-letter queue of each subscription and queue as well, into a table named "
+        "after the topic or queue and __dead_letter.",
+        extension=True,
+        default=False,
+        example=True,
+    )
+    read_mode: ReadMode = setting(
+        title="Read mode",
+        description="Browse leaves messages where they are. Drain locks them, and removes them once they are in the "
+        "destination.",
+        extension=True,
+        default="Browse",
+        example="Drain",
+    )
     message_type: MessageType | None = setting(
         title="Message type",
         description="The format of the messages.",
@@ -171,15 +199,32 @@ class AzureServiceBusConfig(Configuration):
                 "send that, or leave it out",
                 value=f'"{self.sync_type}"',
             )
+        self._check_entities(path)
+
+    def missing(self, *, path: str = "config", given: Mapping[str, Any] | None = None) -> list[MissingField]:
+        """The needed fields that are absent. Who names queues alone needs neither topics nor a subscription."""
+        found = super().missing(path=path, given=given)
+        if not self.queues or self.topics:
+            return found
+        unneeded = {f"{path}.topics", f"{path}.subscriber_name"}
+        return [field for field in found if field.field not in unneeded]
+
+    def _check_entities(self, path: str) -> None:
+        topics = {topic.casefold() for topic in self.topics or []}
         limit = self.parsed_connection_string.entity_path if self.parsed_connection_string else None
-        if limit is not None:
-            for index, topic in enumerate(self.topics or []):
-                if topic.casefold() != limit.casefold():
+        for kind, names in (("topic", self.topics), ("queue", self.queues)):
+            for index, name in enumerate(names or []):
+                field = f"{path}.{kind}s[{index}]"
+                if limit is not None and name.casefold() != limit.casefold():
                     raise InvalidField(
-                        f"{path}.topics[{index}]",
+                        field,
                         f"is not the entity that the connection string is limited to by its EntityPath ({limit}): "
-                        "name that topic alone, or use a connection string of the namespace",
-                        value=f'"{topic}"',
+                        f"name that {kind} alone, or use a connection string of the namespace",
+                        value=f'"{name}"',
+                    )
+                if kind == "queue" and name.casefold() in topics:
+                    raise InvalidField(
+                        field, f"stands in {path}.topics too: a name is a topic's or a queue's", value=f'"{name}"'
                     )
 
     def with_defaults(self, schema: str) -> Self:
@@ -255,7 +300,7 @@ class AzureServiceBusAuth(Configuration):
 DECLARATION = ServiceDeclaration(
     service="azure_service_bus",
     name="Azure Service Bus",
-    description="Topics of an Azure Service Bus namespace, one table each.",
+    description="Topics of an Azure Service Bus namespace, one table each, and queues.",
     config=AzureServiceBusConfig,
     auth=AzureServiceBusAuth,
     type="Events",

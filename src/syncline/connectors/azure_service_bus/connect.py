@@ -9,13 +9,14 @@ from urllib.parse import urlsplit, urlunsplit
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.pipeline.transport import RequestsTransport
 from azure.core.settings import settings as azure_settings
-from azure.servicebus import ServiceBusClient, ServiceBusReceiver, TransportType
+from azure.servicebus import ServiceBusClient, ServiceBusReceiver, ServiceBusSubQueue, TransportType
 from azure.servicebus._base_handler import ServiceBusSASTokenCredential, ServiceBusSharedKeyCredential
 from azure.servicebus.management import ServiceBusAdministrationClient
 from requests.adapters import HTTPAdapter
 
 from syncline.connectors.azure_service_bus.config import AzureServiceBusAuth, AzureServiceBusConfig
 from syncline.connectors.azure_service_bus.connection_string import ConnectionString
+from syncline.connectors.azure_service_bus.entities import Entity
 from syncline.connectors.azure_service_bus.entra import EntraCredential
 from syncline.connectors.azure_service_bus.names import parse_endpoint
 from syncline.connectors.azure_service_bus.tls import namespace_context
@@ -152,9 +153,9 @@ class Namespace:
             host = f"{host}:{self.address.amqp_port}"
         return ServiceBusClient(host, cast(TokenCredential, self._amqp_credential()), **options)
 
-    def receiver(self, client: ServiceBusClient, topic: str, subscription: str) -> ServiceBusReceiver:
-        """A receiver to browse a subscription with."""
-        receiver = client.get_subscription_receiver(topic, subscription)
+    def browser(self, client: ServiceBusClient, entity: Entity) -> ServiceBusReceiver:
+        """A receiver to browse with."""
+        receiver = self.receiver(client, entity)
         # The receiver grants one credit more than it prefetches as soon as it opens. The service answers a credit by
         # locking a message, which counts as a delivery: after enough syncs it would be dead-lettered. Browsing leaves
         # messages alone, so it must grant none, for which the SDK has no option.
@@ -163,6 +164,14 @@ class Namespace:
         # a second. A connection that idled away is opened again when it is needed.
         receiver._config.keep_alive = 0
         return receiver
+
+    def receiver(self, client: ServiceBusClient, entity: Entity, **options: Any) -> ServiceBusReceiver:
+        """A receiver of the SDK, not connected yet; it locks messages once it is told to receive."""
+        if entity.is_dead_letter:
+            options["sub_queue"] = ServiceBusSubQueue.DEAD_LETTER
+        if entity.subscription is None:
+            return client.get_queue_receiver(entity.name, **options)
+        return client.get_subscription_receiver(entity.name, entity.subscription, **options)
 
     def administration(self, *, timeout: float | None = None) -> AbstractContextManager[ServiceBusAdministrationClient]:
         """A client for the administration API, not connected yet."""

@@ -18,13 +18,22 @@ LONGEST_SCHEMA = 63
 
 def check_topic(name: str) -> None:
     """A topic's name: letters, digits, ``.``, ``-``, ``_`` and ``/``, at most 260 characters."""
+    _check_entity(name, "topic")
+
+
+def check_queue(name: str) -> None:
+    """A queue's name: the same as a topic's."""
+    _check_entity(name, "queue")
+
+
+def _check_entity(name: str, kind: str) -> None:
     if "," in name:
-        raise ValueError("holds a comma: give each topic as an item of its own in the list")
+        raise ValueError(f"holds a comma: give each {kind} as an item of its own in the list")
     if len(name) > LONGEST_TOPIC:
-        raise ValueError(f"is {len(name)} characters long: a topic's name has at most {LONGEST_TOPIC}")
+        raise ValueError(f"is {len(name)} characters long: a {kind}'s name has at most {LONGEST_TOPIC}")
     if not _ENTITY.fullmatch(name):
         raise ValueError(
-            "is not a topic's name: it may hold letters, digits, '.', '-', '_' and '/', and starts and ends "
+            f"is not a {kind}'s name: it may hold letters, digits, '.', '-', '_' and '/', and starts and ends "
             "with a letter or a digit"
         )
 

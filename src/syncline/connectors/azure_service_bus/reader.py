@@ -1,15 +1,18 @@
-"""Reading a subscription by browsing it: messages stay where they are, neither locked nor removed.
+"""Reading a queue or a subscription by browsing it: messages stay where they are, neither locked nor removed.
 
-What is read. Messages that are active or deferred. A scheduled message is not there yet: when its time comes, Service
-Bus enqueues it under a new sequence number, so leaving it out now cannot lose it.
+What is read. Messages that are active or deferred, after the position, and those that became visible late, as
+:mod:`~syncline.connectors.azure_service_bus.position` says. A scheduled message is not there yet: when its time comes,
+Service Bus enqueues it under a new sequence number, so leaving it out now cannot lose it.
 
 Where it ends. Browsing shows what arrives meanwhile too, so a busy topic would never end. Reading is over when a
-request finds nothing more, or when it meets messages that were enqueued after it began: at once where such a request
-came back only partly filled (the reader has caught up), and after a minute's worth otherwise (which allows for a
-clock that runs a little off). What lies beyond is for the next sync.
+request finds nothing more. A partition is, when it shows messages that were enqueued after reading began: at once
+where such a request came back only partly filled (the reader has caught up), and after a minute's worth otherwise
+(which allows for a clock that runs a little off). What lies beyond is for the next sync.
+
+Partitions. Service Bus gives messages in the order of their sequence numbers, so one partition after another. Where
+what is known of a partition begins, the reader leaps to its cursor.
 """
 
-import random
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -22,39 +25,36 @@ from azure.servicebus.exceptions import ServiceBusError
 
 from syncline.connectors.azure_service_bus import columns, salvage
 from syncline.connectors.azure_service_bus.connect import Namespace
-from syncline.connectors.azure_service_bus.failures import is_refusal, source_error
+from syncline.connectors.azure_service_bus.entities import Entity
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
 from syncline.connectors.azure_service_bus.pages import Page
+from syncline.connectors.azure_service_bus.position import LOOK_BACK, PARTITION_SHIFT, Position, partition_of
+from syncline.connectors.azure_service_bus.retries import Retries
 from syncline.connectors.azure_service_bus.salvage import is_decoder_failure
 from syncline.connectors.base import RawBatch, ReadLimits, SourceWarning, Stream
-from syncline.connectors.errors import SourceError, SourceUnavailable
+from syncline.connectors.errors import SourceError
 
 PAGE = 250
 """Most messages that Service Bus gives to one request."""
-ATTEMPTS = 6
-"""How often a request is made before the source counts as unavailable."""
-_FIRST_PAUSE = 0.25
-_LONGEST_PAUSE = 8.0
-_PARTITION_SHIFT = 48
-"""The bits of a sequence number above the lowest 48 are the partition, in an entity that has several."""
+_PROBE = 25
+"""Messages to ask for first of a partition that may have no new ones: what comes then is another's, and known."""
 _CLOCK_ALLOWANCE = timedelta(seconds=60)
 _LARGEST_USUAL_BYTES = 256 * 1024
 """Of a message, taken for granted until some were seen: the limit of the Standard tier."""
 
 
 class Reader:
-    """Reads one subscription from a position on. Use it as a context manager, from one thread."""
+    """Browses one queue or subscription from a position on. Use it as a context manager, from one thread."""
 
-    def __init__(self, namespace: Namespace, stream: Stream, subscription: str, stop: threading.Event) -> None:
+    def __init__(self, namespace: Namespace, stream: Stream, entity: Entity, stop: threading.Event) -> None:
         self._namespace = namespace
         self._stream = stream
-        self._subscription = subscription
+        self._entity = entity
         self._stop = stop
         self._client: ServiceBusClient | None = None
         self._receiver: ServiceBusReceiver | None = None
+        self._retries = Retries(namespace, str(entity), stop, self.close)
         self._bytes_each = float(_LARGEST_USUAL_BYTES)
-        self._was_accepted = False
-        """Whether the credentials were good for a request over the present connection."""
 
     def __enter__(self) -> "Reader":
         return self
@@ -80,63 +80,94 @@ class Reader:
             SourceError: Reading on failed. All that was read before it has been yielded.
         """
         began = datetime.now(UTC)
-        after, warnings = self._start(position, created_at)
-        batch = _Batch(self._stream, after, warnings)
+        batch = _Batch(self._stream, Position.parse(position))
         failure: SourceError | None = None
-        while not self._stop.is_set():
-            asked = self._page_size(batch, limits)
-            try:
-                page = self._peek(batch.last_sequence + 1, asked)
-            except SourceError as error:
-                failure = error
-                break
-            if page is None:
-                break
-            batch.add(page)
-            if page.last_sequence >> _PARTITION_SHIFT:
-                batch.warn(_partitioned(self._stream))
-            self._bytes_each = max(1.0, batch.bytes / max(1, batch.rows))
-            if batch.rows >= limits.rows or batch.bytes >= limits.bytes:
-                yield batch.take()
-            if _caught_up(page.last_enqueued, began, page.received < asked):
-                break
+        try:
+            start = self._start(batch, created_at)
+            for _ in self._pages(batch, start, limits, began):
+                if batch.rows >= limits.rows or batch.bytes >= limits.bytes:
+                    yield batch.take()
+        except SourceError as error:
+            failure = error
         if not batch.is_empty:
             yield batch.take()
         if failure is not None:
             raise failure
 
-    def _start(
-        self, position: Mapping[str, Any] | None, created_at: datetime | None
-    ) -> tuple[dict[str, Any], tuple[SourceWarning, ...]]:
-        """The position to read after, and what is to be said about it.
+    def _start(self, batch: "_Batch", created_at: datetime | None) -> int | None:
+        """The sequence number to begin at; None when nothing is there.
 
         A subscription that was deleted and made anew counts from 1 again, so going on at the old number would skip
         messages. It shows in the oldest message: its number was read before, but it was enqueued later than what was
         read last.
         """
-        known: dict[str, Any] = dict(position or {})
-        if not known:
-            return {}, ()
-        last_time = _parsed(known.get("enqueued_time"))
+        cursors = batch.position.cursors
+        if not cursors:
+            return 1
+        last_time = max((cursor.enqueued_time for cursor in cursors.values() if cursor.enqueued_time), default=None)
         recreated = bool(created_at and last_time and created_at > last_time)
         if not recreated:
             first = self._peek(1, 1)
+            if first is None:
+                return None
+            cursor = cursors.get(partition_of(first.last_sequence))
+            if cursor is None:
+                return first.last_sequence
             recreated = bool(
-                first is not None
-                and last_time is not None
-                and first.last_sequence <= int(known.get("sequence_number", 0))
+                cursor.enqueued_time is not None
+                and first.last_sequence <= cursor.sequence_number
                 and first.last_enqueued is not None
-                and first.last_enqueued > last_time
+                and first.last_enqueued > cursor.enqueued_time
             )
-        if not recreated:
-            return known, ()
-        warning = SourceWarning(
-            code="subscription_recreated",
-            subject=self._stream.name,
-            message=f"The subscription {self._subscription} of the topic {self._stream.name} was deleted and created "
-            "anew since the last sync. It is read from its beginning; messages that only the old one held are lost.",
+            if not recreated:
+                return cursor.sequence_number + 1
+        batch.begin_anew()
+        batch.warn(
+            SourceWarning(
+                code="subscription_recreated",
+                subject=self._stream.name,
+                message=f"{_capital(str(self._entity))} was deleted and created anew since the last sync. It is read "
+                "from its beginning; messages that only the old one held are lost.",
+            )
         )
-        return {}, (warning,)
+        return 1
+
+    def _pages(self, batch: "_Batch", start: int | None, limits: ReadLimits, began: datetime) -> Iterator[None]:
+        """Adds a page to the batch at each step."""
+        if start is None:
+            return
+        yield from self._late_pages(batch, began)
+        at = start
+        while not self._stop.is_set():
+            is_known = partition_of(at) in batch.position.cursors and len(batch.position.cursors) > 1
+            asked = min(self._page_size(batch, limits), _PROBE if is_known and not batch.rows else PAGE)
+            page = self._peek(at, asked)
+            if page is None:
+                return
+            fresh = batch.position.unseen(page)
+            if fresh is not None:
+                batch.add(fresh)
+                self._bytes_each = max(1.0, batch.bytes / max(1, batch.rows))
+                yield
+            at = batch.position.after(page.last_sequence)
+            if _caught_up(page.last_enqueued, began, page.received < asked):
+                at = (partition_of(page.last_sequence) + 1) << PARTITION_SHIFT
+
+    def _late_pages(self, batch: "_Batch", began: datetime) -> Iterator[None]:
+        """The messages that became visible late."""
+        for gap in list(batch.position.gaps()):
+            at = gap.first
+            while at <= gap.last and not self._stop.is_set():
+                page = self._peek(at, min(PAGE, gap.last - at + 1))
+                if page is None:
+                    break
+                late = page.only(range(gap.first, gap.last + 1))
+                if late is not None:
+                    batch.add_late(late)
+                    yield
+                at = page.last_sequence + 1
+        if not self._stop.is_set():
+            batch.forget_gaps(began - LOOK_BACK - _CLOCK_ALLOWANCE)
 
     def _page_size(self, batch: "_Batch", limits: ReadLimits) -> int:
         rows_left = limits.rows - batch.rows
@@ -144,29 +175,8 @@ class Reader:
         return max(1, min(PAGE, rows_left, int(bytes_left / self._bytes_each)))
 
     def _peek(self, sequence_number: int, count: int) -> Page | None:
-        """The messages from a sequence number on; None when there are none.
-
-        Tries again, over a new connection, when the connection fails, and when credentials are refused that were good
-        until then: the token of a long read may have ended.
-        """
-        subject = f"the subscription {self._subscription} of the topic {self._stream.name}"
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                page = self._request(sequence_number, count)
-            except Exception as error:
-                self.close()
-                failure = source_error(error, self._namespace, subject)
-                token_ended = self._was_accepted and is_refusal(error)
-                self._was_accepted = False
-                if attempt == ATTEMPTS or not (token_ended or isinstance(failure, SourceUnavailable)):
-                    raise failure from error
-                pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
-                if self._stop.wait(pause):
-                    raise failure from error
-            else:
-                self._was_accepted = True
-                return page
-        raise AssertionError("the last attempt returns or raises")
+        """The messages from a sequence number on; None when there are none."""
+        return self._retries.call(lambda: self._request(sequence_number, count))
 
     def _request(self, sequence_number: int, count: int) -> Page | None:
         try:
@@ -180,25 +190,21 @@ class Reader:
     def _opened(self) -> ServiceBusReceiver:
         if self._client is None or self._receiver is None:
             self._client = self._namespace.client()
-            self._receiver = self._namespace.receiver(self._client, self._stream.name, self._subscription)
+            self._receiver = self._namespace.browser(self._client, self._entity)
         return self._receiver
 
 
 class _Batch:
     """The batch in the making."""
 
-    def __init__(self, stream: Stream, position: dict[str, Any], warnings: tuple[SourceWarning, ...]) -> None:
+    def __init__(self, stream: Stream, position: Position) -> None:
+        self.position = position
         self._stream = stream
-        self._position = position
-        self._warnings = warnings
+        self._warnings: tuple[SourceWarning, ...] = ()
         self._moved = False
         self._pages: list[pa.RecordBatch] = []
         self.rows = 0
         self.bytes = 0
-
-    @property
-    def last_sequence(self) -> int:
-        return int(self._position.get("sequence_number", 0))
 
     @property
     def is_empty(self) -> bool:
@@ -206,37 +212,40 @@ class _Batch:
         return not self._moved and not self._warnings
 
     def add(self, page: Page) -> None:
-        enqueued = page.last_enqueued
-        self._position = {
-            "sequence_number": page.last_sequence,
-            "enqueued_time": enqueued.isoformat() if enqueued else self._position.get("enqueued_time"),
-        }
+        """Take messages beyond the position, and move it behind them."""
+        self.position.advance(page)
+        self._keep(page)
+
+    def add_late(self, page: Page) -> None:
+        """Take messages that were missing before the position."""
+        self.position.found(page)
+        self._keep(page)
+
+    def forget_gaps(self, before: datetime) -> None:
+        """Look no more for what was missing at that time."""
+        self._moved |= self.position.forget_gaps(before)
+
+    def begin_anew(self) -> None:
+        """Forget the position."""
+        self.position = Position()
+
+    def warn(self, warning: SourceWarning) -> None:
+        """Have the batch say this."""
+        self._warnings = (*self._warnings, warning)
+
+    def take(self) -> RawBatch:
+        """Hand over what was taken, and begin another."""
+        table = pa.Table.from_batches(self._pages, MESSAGE_SCHEMA).combine_chunks()
+        taken = RawBatch(self._stream, table, self.position.to_json(), self.bytes, self._warnings)
+        self._pages, self._warnings, self._moved, self.rows, self.bytes = [], (), False, 0, 0
+        return taken
+
+    def _keep(self, page: Page) -> None:
         self._moved = True
         if page.rows.num_rows:
             self._pages.append(page.rows)
             self.rows += page.rows.num_rows
             self.bytes += pc.sum(pc.binary_length(page.rows.column("body"))).as_py()
-
-    def warn(self, warning: SourceWarning) -> None:
-        """Have the batch say this, once."""
-        if warning not in self._warnings:
-            self._warnings = (*self._warnings, warning)
-
-    def take(self) -> RawBatch:
-        table = pa.Table.from_batches(self._pages, MESSAGE_SCHEMA).combine_chunks()
-        taken = RawBatch(self._stream, table, dict(self._position), self.bytes, self._warnings)
-        self._pages, self._warnings, self._moved, self.rows, self.bytes = [], (), False, 0, 0
-        return taken
-
-
-def _partitioned(stream: Stream) -> SourceWarning:
-    return SourceWarning(
-        code="partitioned_topic",
-        subject=stream.name,
-        message=f"The topic {stream.name} is partitioned. Sequence numbers rise within a partition alone, so messages "
-        "that arrive in one partition after another was read further may be left out. Use a topic without "
-        "partitioning, or forward to one.",
-    )
 
 
 def _caught_up(enqueued: datetime | None, began: datetime, partly_filled: bool) -> bool:
@@ -245,5 +254,5 @@ def _caught_up(enqueued: datetime | None, began: datetime, partly_filled: bool) 
     return enqueued > (began if partly_filled else began + _CLOCK_ALLOWANCE)
 
 
-def _parsed(text: Any) -> datetime | None:
-    return datetime.fromisoformat(text) if isinstance(text, str) else None
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -98,7 +98,7 @@ def _codec(name: str) -> str | None:
         codec = codecs.lookup(name)
     except (LookupError, ValueError):
         return None
-    if not codec._is_text_encoding or codec.name in _NOT_FOR_TEXT:
+    if not codec._is_text_encoding or codec.name.replace("-", "_") in _NOT_FOR_TEXT:
         return None
     return codec.name
 
