@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema
 
 from syncline.api.models import RequestModel, ResponseModel, Timestamp
 from syncline.api.roles import ACCOUNT_ROLES, GROUP_ROLES, Level, Resource, Role
@@ -11,6 +11,10 @@ from syncline.store.models import ApiKey, User
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _PICTURE = re.compile(r"https?://\S+|data:image/[a-z.+-]+;base64,[A-Za-z0-9+/]+=*")
+
+
+_NOT_BLANK: dict[str, JsonValue] = {"pattern": r"\S"}
+_URI: dict[str, JsonValue] = {"format": "uri"}
 
 
 def _check_email(text: str) -> str:
@@ -46,12 +50,16 @@ def _check_group_role(name: str) -> str:
     return name
 
 
-Email = Annotated[str, Field(max_length=254), AfterValidator(_check_email)]
-Name = Annotated[str, Field(max_length=200), AfterValidator(_check_printable)]
-Phone = Annotated[str, Field(max_length=40), AfterValidator(_check_printable)]
-Picture = Annotated[str, Field(max_length=100_000), AfterValidator(_check_picture)]
-AccountRole = Annotated[str, AfterValidator(_check_account_role)]
-GroupRole = Annotated[str, AfterValidator(_check_group_role)]
+Email = Annotated[str, Field(max_length=254, json_schema_extra={"format": "email"}), AfterValidator(_check_email)]
+Name = Annotated[str, Field(max_length=200, json_schema_extra=_NOT_BLANK), AfterValidator(_check_printable)]
+Phone = Annotated[str, Field(max_length=40, json_schema_extra=_NOT_BLANK), AfterValidator(_check_printable)]
+Picture = Annotated[str, Field(max_length=100_000, json_schema_extra=_URI), AfterValidator(_check_picture)]
+AccountRole = Annotated[
+    str, AfterValidator(_check_account_role), WithJsonSchema({"type": "string", "enum": list(ACCOUNT_ROLES)})
+]
+GroupRole = Annotated[
+    str, AfterValidator(_check_group_role), WithJsonSchema({"type": "string", "enum": list(GROUP_ROLES)})
+]
 
 
 class AccountInfoResponse(ResponseModel):
@@ -80,11 +88,11 @@ class InviteUser(RequestModel):
 class UpdateUser(RequestModel):
     """The body of a request that changes a user. What is absent stays; a phone or picture that is null goes."""
 
-    given_name: Name = ""
-    family_name: Name = ""
+    given_name: Name = Field(default_factory=str)
+    family_name: Name = Field(default_factory=str)
     phone: Phone | None = None
     picture: Picture | None = None
-    role: AccountRole = ""
+    role: AccountRole = Field(default_factory=str)
 
 
 class UserResponse(ResponseModel):

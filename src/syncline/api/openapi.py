@@ -101,6 +101,8 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     """Put into an operation what FastAPI does not know: who may call it, and which failures there are."""
     for parameter in operation.get("parameters", []):
         parameter["schema"] = _without_null(parameter["schema"])
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        content["schema"] = _without_null(content["schema"])
     responses = operation["responses"]
     responses.pop("422", None)  # FastAPI's own, which ours replaces
     if is_api_path(path):
@@ -112,7 +114,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a parameter that may be left out: it cannot be null, there is no such thing in a URL."""
+    """The schema of a parameter or body that may be left out: that does not mean that it may be null."""
     choices = [choice for choice in schema.get("anyOf", []) if choice != {"type": "null"}]
     if len(choices) != 1:
         return schema

@@ -17,6 +17,7 @@ from syncline.api.errors import InvalidInput
 
 DEFAULT_LIMIT = 100
 MOST_ITEMS = 1000
+_CURSOR_SCHEMA = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
 _LIMIT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS}
 
 T = TypeVar("T")
@@ -35,7 +36,9 @@ def read_page(
     limit: Annotated[
         str | None, Query(description="Items in one page, 1 to 1000; 100 when absent."), WithJsonSchema(_LIMIT_SCHEMA)
     ] = None,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[
+        str | None, Query(description="`next_cursor` of the page before."), WithJsonSchema(_CURSOR_SCHEMA)
+    ] = None,
 ) -> Page:
     """The page that the query parameters ask for.
 

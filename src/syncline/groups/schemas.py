@@ -18,7 +18,9 @@ def _check_name(name: str) -> str:
     return name
 
 
-GroupName = Annotated[str, Field(max_length=200), AfterValidator(_check_name)]
+GroupName = Annotated[
+    str, Field(max_length=200, json_schema_extra={"pattern": r"^\S(.*\S)?$"}), AfterValidator(_check_name)
+]
 
 
 class CreateGroup(RequestModel):
