@@ -18,6 +18,7 @@ from dlt.common.destination import Destination
 from syncline.declarations import Configuration, ServiceDeclaration, setting
 from syncline.warehouses import types
 from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
+from syncline.warehouses.checks import CREATE_SCHEMA, DROP, WRITE, Step, run_steps, skipped
 from syncline.warehouses.dlt_runtime import PIPELINE
 from syncline.warehouses.duckdb_dlt import OpenFile, catalog_of
 from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
@@ -87,28 +88,27 @@ class DuckdbWarehouse(Warehouse):
     def check(self, config: Configuration) -> list[WarehouseTestResult]:
         path = _path(config)
         existed = path.exists()
+        opening = "Open the database file"
         try:
             with _connected(path, CHECK_WAIT) as connection:
-                title = "Write to the database file"
                 connection.begin()
-                connection.execute("CREATE SCHEMA _syncline_check")
-                connection.execute("CREATE TABLE _syncline_check.probe AS SELECT 1 AS value")
+                results = run_steps(
+                    [
+                        Step(opening, lambda: None, f"{path} opens."),
+                        Step(CREATE_SCHEMA, lambda: connection.execute("CREATE SCHEMA _syncline_check")),
+                        Step(WRITE, lambda: connection.execute("CREATE TABLE _syncline_check.probe AS SELECT 1 AS a")),
+                        Step(DROP, lambda: connection.execute("DROP SCHEMA _syncline_check CASCADE")),
+                    ],
+                    explain,
+                )
                 connection.rollback()
+                if not existed and not connection.execute("SELECT 1 FROM duckdb_tables()").fetchall():
+                    # While it is open nobody else can be in it, so nothing of anybody's goes with it.
+                    path.unlink(missing_ok=True)
         except WarehouseError as error:
-            return [WarehouseTestResult("Open the database file", "FAILED", error.message, error.remedy)]
-        except duckdb.Error as error:
-            failure = explain(error)
-            return [
-                WarehouseTestResult("Open the database file", "PASSED", f"{path} opens."),
-                WarehouseTestResult(title, "FAILED", failure.message, failure.remedy),
-            ]
-        finally:
-            if not existed and path.exists():
-                path.unlink()
-        return [
-            WarehouseTestResult("Open the database file", "PASSED", f"{path} opens."),
-            WarehouseTestResult(title, "PASSED", "Schemas and tables can be made."),
-        ]
+            failed = WarehouseTestResult(opening, "FAILED", error.message, error.remedy)
+            return [failed, *skipped([CREATE_SCHEMA, WRITE, DROP])]
+        return results
 
     @contextmanager
     def open(

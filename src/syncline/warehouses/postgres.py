@@ -21,6 +21,7 @@ from dlt.common.destination import Destination
 from syncline.declarations import Configuration
 from syncline.warehouses import types
 from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
+from syncline.warehouses.checks import CREATE_SCHEMA, DROP, WRITE, Step, run_steps, skipped
 from syncline.warehouses.dlt_runtime import PIPELINE
 from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
@@ -81,25 +82,26 @@ class PostgresWarehouse(Warehouse):
     drops_columns = True
 
     def check(self, config: Configuration) -> list[WarehouseTestResult]:
-        reach, write = "Connect to the database", "Create schemas and tables"
-        results: list[WarehouseTestResult] = []
+        connecting = "Connect to the database"
         try:
             settings = _complete(config)
             with _connected(settings, statement_timeout=CHECK_TIMEOUT) as connection:
-                results.append(
-                    WarehouseTestResult(reach, "PASSED", f"Connected to {settings.database} on {settings.host}.")
-                )
                 schema = quoted(f"_syncline_check_{secrets.token_hex(6)}")
                 connection.execute("BEGIN")
-                connection.execute(f"CREATE SCHEMA {schema}")
-                connection.execute(f"CREATE TABLE {schema}.probe AS SELECT 1 AS value")
+                results = run_steps(
+                    [
+                        Step(connecting, lambda: None, f"Connected to {settings.database} on {settings.host}."),
+                        Step(CREATE_SCHEMA, lambda: connection.execute(f"CREATE SCHEMA {schema}")),
+                        Step(WRITE, lambda: connection.execute(f"CREATE TABLE {schema}.probe AS SELECT 1 AS value")),
+                        Step(DROP, lambda: connection.execute(f"DROP SCHEMA {schema} CASCADE")),
+                    ],
+                    explain,
+                )
                 connection.execute("ROLLBACK")
-                results.append(WarehouseTestResult(write, "PASSED", "Schemas and tables can be made."))
-        except WarehouseError as error:
-            results.append(WarehouseTestResult(reach, "FAILED", error.message, error.remedy))
-        except psycopg.Error as error:
-            failure = explain(error)
-            results.append(WarehouseTestResult(write, "FAILED", failure.message, failure.remedy))
+        except (WarehouseError, psycopg.Error) as error:
+            failure = error if isinstance(error, WarehouseError) else explain(error)
+            failed = WarehouseTestResult(connecting, "FAILED", failure.message, failure.remedy)
+            return [failed, *skipped([CREATE_SCHEMA, WRITE, DROP])]
         return results
 
     @contextmanager

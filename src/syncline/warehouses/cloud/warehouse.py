@@ -11,6 +11,7 @@ from pathlib import Path
 from syncline.declarations import Configuration
 from syncline.warehouses import dlt_runtime
 from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
+from syncline.warehouses.checks import CREATE_SCHEMA, DROP, WRITE, Step, run_steps, skipped
 from syncline.warehouses.cloud.connection import connected, open_client, run_ddl
 from syncline.warehouses.cloud.errors import explainer, missing_driver
 from syncline.warehouses.cloud.service import CloudService
@@ -34,17 +35,16 @@ class CloudWarehouse(Warehouse):
         self.service = service
 
     def check(self, config: Configuration) -> list[WarehouseTestResult]:
-        name = self.service.name
         schema = self.service.dialect.fold(f"syncline_check_{secrets.token_hex(6)}")
-        explain = explainer(name, self.service.extra, self.service.secrets(config))
-        steps: list[tuple[str, Callable[[], None]]] = [
-            ("Settings", lambda: self._check_settings(config)),
-            ("Driver", self._check_driver),
-            ("Reach the service", lambda: self._check_address(config)),
+        explain = explainer(self.service.name, self.service.extra, self.service.secrets(config))
+        steps = [
+            Step("Settings", lambda: self._check_settings(config)),
+            Step("Driver", self._check_driver),
+            Step("Reach the service", lambda: self._check_address(config)),
         ]
-        results = _run(steps, explain)
+        results = run_steps(steps, explain)
         if results[-1].status != "PASSED":
-            return [*results, *_skipped(_CONNECTED_STEPS)]
+            return [*results, *skipped(_CONNECTED)]
         with tempfile.TemporaryDirectory(prefix="syncline-check-") as folder:
             dlt_runtime.prepare(Path(folder))
             return [*results, *self._check_connected(config, schema, explain)]
@@ -102,53 +102,27 @@ class CloudWarehouse(Warehouse):
         self, config: Configuration, schema: str, explain: Callable[[BaseException], WarehouseError]
     ) -> list[WarehouseTestResult]:
         """Connect, make a schema and a table in it, write a row, and drop the schema, whatever happened in it."""
-        results: list[WarehouseTestResult] = []
         try:
             with open_client(self.service.destination(config, f"{schema}_staging"), schema) as client:
-                results.append(_passed(_CONNECTED_STEPS[0]))
                 sql = client.sql_client
-                table = sql.make_qualified_table_name("probe")
 
                 def write() -> None:
                     run_ddl(client, "probe", {"value": {"data_type": "bigint"}}, alter=False)
-                    sql.execute_sql(f"INSERT INTO {table} VALUES (1)")  # noqa: S608 - quoted
+                    sql.execute_sql(f"INSERT INTO {sql.make_qualified_table_name('probe')} VALUES (1)")  # noqa: S608
 
-                made = _run([(_CONNECTED_STEPS[1], sql.create_dataset)], explain)
-                if made[0].status != "PASSED":
-                    return [*results, *made, *_skipped(_CONNECTED_STEPS[2:])]
-                written = _run([(_CONNECTED_STEPS[2], write)], explain)
-                dropped = _run([(_CONNECTED_STEPS[3], sql.drop_dataset)], explain)
-                return [*results, *made, *written, *dropped]
+                made = run_steps([Step(CONNECT, lambda: None), Step(CREATE_SCHEMA, sql.create_dataset)], explain)
+                if made[-1].status != "PASSED":
+                    return [*made, *skipped([WRITE, DROP])]
+                written = run_steps([Step(WRITE, write)], explain)
+                return [*made, *written, *run_steps([Step(DROP, sql.drop_dataset)], explain)]
         except Exception as error:
             failure = explain(error)
-            failed = WarehouseTestResult(_CONNECTED_STEPS[len(results)], "FAILED", failure.message, failure.remedy)
-            return [*results, failed, *_skipped(_CONNECTED_STEPS[len(results) + 1 :])]
+            failed = WarehouseTestResult(CONNECT, "FAILED", failure.message, failure.remedy)
+            return [failed, *skipped(_CONNECTED[1:])]
 
 
-_CONNECTED_STEPS = ("Connect", "Create a schema", "Write to a table", "Drop the schema")
-
-
-def _run(
-    steps: list[tuple[str, Callable[[], None]]], explain: Callable[[BaseException], WarehouseError]
-) -> list[WarehouseTestResult]:
-    """The results of steps, the first that fails being the last."""
-    results: list[WarehouseTestResult] = []
-    for title, step in steps:
-        try:
-            step()
-        except Exception as error:
-            failure = explain(error)
-            return [*results, WarehouseTestResult(title, "FAILED", failure.message, failure.remedy)]
-        results.append(_passed(title))
-    return results
-
-
-def _passed(title: str) -> WarehouseTestResult:
-    return WarehouseTestResult(title, "PASSED", "")
-
-
-def _skipped(titles: tuple[str, ...]) -> list[WarehouseTestResult]:
-    return [WarehouseTestResult(title, "SKIPPED", "Something before it failed.") for title in titles]
+CONNECT = "Connect"
+_CONNECTED = (CONNECT, CREATE_SCHEMA, WRITE, DROP)
 
 
 def _is_installed(module: str) -> bool:

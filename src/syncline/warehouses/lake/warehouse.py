@@ -12,6 +12,7 @@ from dlt.common.destination import Destination
 
 from syncline.declarations import Configuration
 from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
+from syncline.warehouses.checks import skipped
 from syncline.warehouses.cloud.errors import explainer, missing_driver
 from syncline.warehouses.errors import WarehouseError
 from syncline.warehouses.lake.config import DECLARATION, DataLakeConfig, unavailable
@@ -71,9 +72,7 @@ class LakeWarehouse(Warehouse):
             failure = _explained(error, explain)
             done = len(results)
             results.append(WarehouseTestResult(titles[done], "FAILED", failure.message, failure.remedy))
-            results += [
-                WarehouseTestResult(title, "SKIPPED", "Something before it failed.") for title in titles[done + 1 :]
-            ]
+            results += skipped(titles[done + 1 :])
         return results
 
     @contextmanager
