@@ -6,7 +6,7 @@ What a system key makes is said to be made by the user who made the key.
 import calendar
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from syncline.accounts.schemas import CreateSystemKey, ExpirationPeriod, Permission, UpdateSystemKey
@@ -23,13 +23,7 @@ _MONTHS = {"ONE_MONTH": 1, "THREE_MONTHS": 3, "SIX_MONTHS": 6}
 
 async def list_system_keys(session: AsyncSession, caller: Caller, page: Page) -> tuple[list[ApiKey], str | None]:
     """One page of the account's system keys, and the cursor of the next."""
-    statement = (
-        select(ApiKey)
-        .join(User, User.id == ApiKey.user_id)
-        .where(User.account_id == caller.account_id, ApiKey.system_key_id.is_not(None))
-    )
-    keys, cursor = await paginate(session, statement, ApiKey.key, page)
-    return keys, cursor
+    return await paginate(session, _keys_of(caller), ApiKey.key, page)
 
 
 async def get_system_key(session: AsyncSession, caller: Caller, identifier: str) -> ApiKey:
@@ -38,12 +32,7 @@ async def get_system_key(session: AsyncSession, caller: Caller, identifier: str)
     Raises:
         NotFound: there is none with this identifier.
     """
-    statement = (
-        select(ApiKey)
-        .join(User, User.id == ApiKey.user_id)
-        .where(User.account_id == caller.account_id, ApiKey.system_key_id == identifier)
-    )
-    key = (await session.scalars(statement)).first()
+    key = (await session.scalars(_keys_of(caller).where(ApiKey.system_key_id == identifier))).first()
     if key is None:
         raise NotFound("SystemKey", identifier)
     return key
@@ -130,6 +119,15 @@ def end_of(period: ExpirationPeriod, start: datetime) -> datetime | None:
     months = start.month - 1 + _MONTHS[period]
     year, month = start.year + months // 12, months % 12 + 1
     return start.replace(year=year, month=month, day=min(start.day, calendar.monthrange(year, month)[1]))
+
+
+def _keys_of(caller: Caller) -> Select[ApiKey]:
+    """The account's system keys. One that was revoked on the command line is gone for the API."""
+    return (
+        select(ApiKey)
+        .join(User, User.id == ApiKey.user_id)
+        .where(User.account_id == caller.account_id, ApiKey.system_key_id.is_not(None), ApiKey.revoked_at.is_(None))
+    )
 
 
 def _check_grants(caller: Caller, permissions: list[Permission]) -> None:

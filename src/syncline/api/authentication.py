@@ -6,6 +6,7 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -17,6 +18,16 @@ from syncline.store.models import ApiKey, User, utc_now
 from syncline.store.secrets import digest
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_KEY_AND_USER = select(
+    ApiKey.secret_digest,
+    ApiKey.revoked_at,
+    ApiKey.expires_at,
+    ApiKey.system_key_id,
+    ApiKey.permissions,
+    ApiKey.user_id,
+    User.account_id,
+    User.role,
+).join(User, User.id == ApiKey.user_id)
 _NO_DIGEST = "0" * 64
 """What an unknown key is compared with, so that it takes as long as a wrong secret."""
 
@@ -47,14 +58,12 @@ async def authenticate(database: Database, authorization: str) -> Caller:
     row = None
     if _KEY.fullmatch(key):
         async with database.session(read_only=True) as session:
-            both = select(ApiKey, User).join(User, User.id == ApiKey.user_id).where(ApiKey.key == key)
-            row = (await session.execute(both)).first()
-    fits = hmac.compare_digest(presented, row[0].secret_digest if row is not None else _NO_DIGEST)
-    if row is None or not fits or not _is_valid(row[0]):
+            row = (await session.execute(_KEY_AND_USER.where(ApiKey.key == key))).first()
+    fits = hmac.compare_digest(presented, row.secret_digest if row is not None else _NO_DIGEST)
+    if row is None or not fits or row.revoked_at is not None or _has_expired(row.expires_at):
         raise Unauthorized("The API key or its secret is wrong, or the key was revoked or has expired.")
-    stored, user = row
-    permissions = None if stored.system_key_id is None else stored.permissions or []
-    return Caller(user.account_id, user.id, user.role, stored.system_key_id, permissions)
+    permissions = None if row.system_key_id is None else row.permissions or []
+    return Caller(row.account_id, row.user_id, row.role, row.system_key_id, permissions)
 
 
 def current_user(request: Request) -> Caller:
@@ -67,8 +76,8 @@ CurrentUser = Annotated[Caller, Depends(current_user)]
 """The type of an endpoint's parameter that receives the caller."""
 
 
-def _is_valid(key: ApiKey) -> bool:
-    return key.revoked_at is None and (key.expires_at is None or key.expires_at > utc_now())
+def _has_expired(end: datetime | None) -> bool:
+    return end is not None and end <= utc_now()
 
 
 def _read_header(authorization: str) -> tuple[str, str]:

@@ -30,11 +30,11 @@ def create(
 def list_() -> None:
     """Show all API keys, without their secrets."""
     table = Table(show_edge=False)
-    for column in ("Key", "Name", "Made", "Revoked"):
+    for column in ("Key", "Name", "Made", "Ends", "Revoked"):
         table.add_column(column)
     for key in _in_store(list_api_keys):
-        revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
-        table.add_row(key.key, key.name, f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
+        times = (key.created_at, key.expires_at, key.revoked_at)
+        table.add_row(key.key, key.name, *(f"{time:%Y-%m-%d %H:%M}" if time else "" for time in times))
     console.print(table)
 
 
