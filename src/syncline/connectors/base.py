@@ -153,6 +153,10 @@ class Source(ABC):
             SourceError: The configured format cannot be decoded at all, or not now: what it needs cannot be had.
         """
 
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """What a person should know of the source as a whole, beside what batches say. Asked when a sync ends."""
+        return ()
+
 
 class Connector(ABC):
     """A kind of source."""
@@ -166,6 +170,13 @@ class Connector(ABC):
             InvalidField: A default or a value cannot work with this schema.
         """
         return config
+
+    def check_position(self, position: Mapping[str, Any]) -> None:  # noqa: B027 - there may be nothing to look at
+        """Look at a position that somebody wrote by hand.
+
+        Raises:
+            ValueError: A source of this kind could not have given it; the text says what it looks like.
+        """
 
     @abstractmethod
     async def run_setup_tests(self, context: SourceContext) -> list[SetupTestResult]:

@@ -163,6 +163,7 @@ class Configuration(BaseModel):
             required_when=conditions or None,
             permanent=details.permanent,
             read_only=details.read_only,
+            extension=details.extension,
             default=info.default,
             example=details.example,
             fields=tuple(nested.declared_fields()) if nested else (),

@@ -30,6 +30,7 @@ class Details:
     read_only: bool
     answered: bool
     unique: bool
+    extension: bool
     example: Any
     check: ValueCheck | None
 
@@ -50,6 +51,8 @@ class DeclaredField:
     """Field names and the values of theirs that make this one required: any one match is enough."""
     permanent: bool = False
     read_only: bool = False
+    extension: bool = False
+    """Whether it is Syncline's own, and unknown to others who speak the same API."""
     default: Any = None
     example: Any = None
     fields: tuple["DeclaredField", ...] = ()
@@ -68,6 +71,7 @@ def setting(
     read_only: bool = False,
     answered: bool = True,
     unique: bool = False,
+    extension: bool = False,
     name: str | None = None,
     default: Any = None,
     example: Any = None,
@@ -92,6 +96,7 @@ def setting(
         read_only: Whether only answers have it; a client that sends it is refused.
         answered: Whether answers repeat it.
         unique: For a list: whether an item may stand in it only once (case does not matter).
+        extension: Whether it is Syncline's own, and unknown to others who speak the same API.
         name: Its name outside, where that differs from the attribute's.
         default: What the attribute is when nothing was set.
         example: A value for docs and forms.
@@ -110,6 +115,7 @@ def setting(
         read_only=read_only,
         answered=answered,
         unique=unique,
+        extension=extension,
         example=example,
         check=check,
     )

@@ -1,6 +1,5 @@
 """Reading a subscription through the official SDK, from the emulator."""
 
-import dataclasses
 import json
 import socket
 import ssl
@@ -20,10 +19,8 @@ from syncline.amqp import Data, Message, Properties, Symbol, Timestamp, Value
 from syncline.amqp import Sequence as AmqpSequence
 from syncline.amqp.sections import encode_message_annotations
 from syncline.amqp.types import Char, Decimal64, Int
-from syncline.connectors.azure_service_bus import reader as reader_module
-from syncline.connectors.azure_service_bus import salvage
+from syncline.connectors.azure_service_bus import retries, salvage
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
-from syncline.connectors.azure_service_bus.pages import Page
 from syncline.connectors.base import (
     ReadLimits,
     SourceConfigurationError,
@@ -55,7 +52,7 @@ def numbered(count: int, start: int = 0) -> list[ServiceBusMessage]:
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader_module, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
 
 
 class TestMessages:
@@ -148,7 +145,7 @@ class TestMessagesBeyondTheSdk:
         assert found["odd"]["enqueued_time"] is not None
         properties = json.loads(found["odd"]["application_properties"])
         assert (properties["n"], properties["when"], properties["text"]) == (7, 1000, "t")
-        assert batches[-1].position["sequence_number"] == 5
+        assert batches[-1].position["partitions"]["0"]["sequence_number"] == 5
         again = read_all(without_manage(emulator), position=batches[-1].position)
         assert again == []
 
@@ -202,7 +199,7 @@ class TestBatches:
     def test_reading_goes_on_after_the_position(self, emulator: EmulatorThread, publish: Publish) -> None:
         publish(numbered(5))
         position = read_all(without_manage(emulator))[-1].position
-        assert position["sequence_number"] == 5
+        assert position["partitions"]["0"]["sequence_number"] == 5
         assert read_all(without_manage(emulator), position=position) == []
         publish(numbered(3, start=5))
         batches = read_all(without_manage(emulator), position=position)
@@ -287,21 +284,7 @@ class TestBrowsing:
         assert [row["message_id"] for row in rows([batch])] == ["m10", "m11"]
         assert batch.warnings[0].code == "subscription_recreated"
         assert "orders" in batch.warnings[0].message
-        assert batch.position["sequence_number"] == 2
-
-    def test_a_partitioned_topic_is_warned_of(
-        self, emulator: EmulatorThread, publish: Publish, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        publish(numbered(1))
-        ask = reader_module.Reader._request
-
-        def request(reader: reader_module.Reader, sequence_number: int, count: int) -> Page | None:
-            page = ask(reader, sequence_number, count)
-            return dataclasses.replace(page, last_sequence=(3 << 48) + page.last_sequence) if page else None
-
-        monkeypatch.setattr(reader_module.Reader, "_request", request)
-        (batch,) = read_all(without_manage(emulator))
-        assert [warning.code for warning in batch.warnings] == ["partitioned_topic"]
+        assert batch.position["partitions"]["0"]["sequence_number"] == 2
 
     def test_with_manage_its_age_shows_that_it_was_recreated(self, emulator: EmulatorThread, publish: Publish) -> None:
         publish(numbered(2))

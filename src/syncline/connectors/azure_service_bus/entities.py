@@ -22,6 +22,11 @@ class Entity:
         return f"{self.name}{DEAD_LETTER}" if self.is_dead_letter else self.name
 
     @property
+    def kind(self) -> str:
+        """Whether it belongs to a `topic` or to a `queue`."""
+        return "queue" if self.subscription is None else "topic"
+
+    @property
     def path(self) -> str:
         """The path of the queue or subscription in the namespace; that of the owner for a dead-letter queue."""
         return self.name if self.subscription is None else f"{self.name}/Subscriptions/{self.subscription}"

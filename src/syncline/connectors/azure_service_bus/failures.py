@@ -35,6 +35,11 @@ def source_error(error: Exception, namespace: Namespace, subject: str) -> Source
     if isinstance(error, AzureError) and isinstance(error.inner_exception, SourceError):
         return error.inner_exception  # a credential's own error, which the SDK wrapped
     text = namespace.scrub(_one_line(str(error)))
+    if requires_session(error):
+        return SourceConfigurationError(
+            f"{subject} requires sessions, which cannot be browsed.",
+            "Set config.read_mode to Drain, or read through a subscription that does not require sessions.",
+        )
     if isinstance(error, HttpResponseError):
         return _from_http(error, subject, text)
     if isinstance(error, ServiceRequestError | ServiceResponseError):
@@ -62,7 +67,7 @@ def _from_service_bus(error: ServiceBusError, namespace: Namespace, subject: str
         case MessagingEntityNotFoundError():
             return SourceConfigurationError(
                 f"Service Bus does not know {subject}.",
-                "Create it, or correct config.topics and config.subscriber_name.",
+                "Create it, or correct config.topics, config.queues and config.subscriber_name.",
             )
         case MessagingEntityDisabledError():
             return SourceConfigurationError(
@@ -86,7 +91,7 @@ def _from_http(error: HttpResponseError, subject: str, text: str) -> SourceError
         case 404:
             return SourceConfigurationError(
                 f"Service Bus does not know {subject}.",
-                "Create it, or correct config.topics and config.subscriber_name.",
+                "Create it, or correct config.topics, config.queues and config.subscriber_name.",
             )
         case 429 | 503:
             return SourceThrottled(
@@ -102,6 +107,11 @@ def _from_http(error: HttpResponseError, subject: str, text: str) -> SourceError
 def _one_line(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= 500 else f"{line[:500]}..."
+
+
+def requires_session(error: Exception) -> bool:
+    """Whether an error of the SDK means that messages can only be received by session."""
+    return isinstance(error, ServiceBusError) and "requires sessions" in str(error)
 
 
 def is_refusal(error: Exception) -> bool:

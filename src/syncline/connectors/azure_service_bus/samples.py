@@ -11,7 +11,8 @@ from syncline.connectors.azure_service_bus.bounded import run_bounded
 from syncline.connectors.azure_service_bus.columns import record_batch
 from syncline.connectors.azure_service_bus.config import AzureServiceBusConfig
 from syncline.connectors.azure_service_bus.connect import Namespace
-from syncline.connectors.azure_service_bus.failures import is_refusal, source_error
+from syncline.connectors.azure_service_bus.entities import Entity
+from syncline.connectors.azure_service_bus.failures import is_refusal, requires_session, source_error
 from syncline.connectors.azure_service_bus.schema_registry import schema_registry
 from syncline.connectors.errors import SourceThrottled
 
@@ -21,9 +22,9 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What peeking into one topic's subscription gave."""
+    """What peeking into one queue or subscription gave."""
 
-    topic: str
+    entity: Entity
     table: pa.Table | None = None
     """A few messages; None when there are none."""
     problem: str = ""
@@ -32,8 +33,8 @@ class Sample:
     """Whether the problem is that the credentials were refused."""
 
 
-async def peek_samples(namespace: Namespace, topics: Sequence[str], subscription: str, seconds: float) -> list[Sample]:
-    """Peek into the subscription of each topic, several at once, all within `seconds`.
+async def peek_samples(namespace: Namespace, entities: Sequence[Entity], seconds: float) -> list[Sample]:
+    """Peek into each queue and subscription, several at once, all within `seconds`.
 
     Raises:
         TimeoutError: That was not enough.
@@ -41,13 +42,13 @@ async def peek_samples(namespace: Namespace, topics: Sequence[str], subscription
     places = asyncio.Semaphore(_AT_ONCE)
     over = threading.Event()
 
-    async def one(topic: str) -> Sample:
+    async def one(entity: Entity) -> Sample:
         async with places:
-            return await run_bounded(lambda: _peek(namespace, topic, subscription, seconds, over), seconds)
+            return await run_bounded(lambda: _peek(namespace, entity, seconds, over), seconds)
 
     try:
         async with asyncio.timeout(seconds):
-            return list(await asyncio.gather(*(one(topic) for topic in topics)))
+            return list(await asyncio.gather(*(one(entity) for entity in entities)))
     finally:
         over.set()
 
@@ -71,15 +72,17 @@ def decode_sample(table: pa.Table, config: AzureServiceBusConfig, seconds: float
     return columns.num_rows, [str(reason) for reason in reasons]
 
 
-def _peek(namespace: Namespace, topic: str, subscription: str, seconds: float, over: threading.Event) -> Sample:
+def _peek(namespace: Namespace, entity: Entity, seconds: float, over: threading.Event) -> Sample:
     if over.is_set():
-        return Sample(topic)
+        return Sample(entity)
     try:
-        with namespace.client(timeout=seconds) as client, namespace.receiver(client, topic, subscription) as receiver:
+        with namespace.client(timeout=seconds) as client, namespace.browser(client, entity) as receiver:
             messages = receiver.peek_messages(_MESSAGES, sequence_number=1)
     except Exception as error:
-        failure = source_error(error, namespace, f"the subscription {subscription} of the topic {topic}")
+        if requires_session(error) and namespace.config.read_mode == "Drain":
+            return Sample(entity)  # it can be received from, if not peeked into
+        failure = source_error(error, namespace, str(entity))
         if isinstance(failure, SourceThrottled):
-            return Sample(topic, problem=failure.message, remedy="Test again in a moment.")
-        return Sample(topic, problem=failure.message, remedy=failure.remedy, is_refused=is_refusal(error))
-    return Sample(topic, pa.Table.from_batches([record_batch(messages)]) if messages else None)
+            return Sample(entity, problem=failure.message, remedy="Test again in a moment.")
+        return Sample(entity, problem=failure.message, remedy=failure.remedy, is_refused=is_refusal(error))
+    return Sample(entity, pa.Table.from_batches([record_batch(messages)]) if messages else None)

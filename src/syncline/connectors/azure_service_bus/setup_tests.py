@@ -17,10 +17,12 @@ from syncline.connectors.azure_service_bus.administration import (
     SubscriptionState,
     ensure_subscription,
     topic_names,
+    wanted_topics,
 )
 from syncline.connectors.azure_service_bus.bounded import run_bounded
 from syncline.connectors.azure_service_bus.config import DECLARATION, AzureServiceBusConfig
 from syncline.connectors.azure_service_bus.connect import Namespace
+from syncline.connectors.azure_service_bus.entities import Entity
 from syncline.connectors.azure_service_bus.failures import CREDENTIALS_REMEDY, source_error
 from syncline.connectors.azure_service_bus.limits import unavailable_method
 from syncline.connectors.azure_service_bus.probe import unreachable
@@ -51,6 +53,7 @@ class _State:
     namespace: Namespace | None = None
     topics: list[str] = field(default_factory=list)
     samples: list[Sample] | None = None
+    queue_samples: list[Sample] = field(default_factory=list)
 
     @property
     def connected(self) -> Namespace:
@@ -62,8 +65,13 @@ class _State:
     def subscription(self) -> str:
         return self.config.with_defaults(self.context.schema).subscriber_name or ""
 
-    def subject(self, topic: str) -> str:
-        return f"the subscription {self.subscription} of the topic {topic}"
+    def entities(self, topics: Sequence[str]) -> list[Entity]:
+        """The subscriptions of topics."""
+        return [Entity(topic, self.subscription) for topic in topics]
+
+    @property
+    def queues(self) -> list[Entity]:
+        return [Entity(queue) for queue in self.config.queues or []]
 
     async def administer(self, work: Callable[[ServiceBusAdministrationClient], object], subject: str) -> None:
         """Do something with the administration API, and turn its errors into ours."""
@@ -184,13 +192,18 @@ async def _credentials(state: _State) -> tuple[str, str]:
     namespace = state.connected
     if state.config.has_manage_permissions:
         limit = namespace.entity_path
-        await state.administer(
-            (lambda client: client.get_topic(limit)) if limit else (lambda client: client.get_namespace_properties()),
-            f"the topic {limit}" if limit else "the namespace",
-        )
+        is_queue = wanted_topics(state.config, limit) == []
+
+        def ask(client: ServiceBusAdministrationClient) -> object:
+            if limit is None:
+                return client.get_namespace_properties()
+            return client.get_queue(limit) if is_queue else client.get_topic(limit)
+
+        kind = "queue" if is_queue else "topic"
+        await state.administer(ask, f"the {kind} {limit}" if limit else "the namespace")
         return "They are accepted, and hold the Manage claim.", ""
-    topic = (state.config.topics or [])[0]
-    sample = (await peek_samples(namespace, [topic], state.subscription, state.seconds))[0]
+    first = [*state.entities(state.config.topics or []), *state.queues][0]
+    sample = (await peek_samples(namespace, [first], state.seconds))[0]
     if sample.is_refused:
         raise _FailedTest(sample.problem, f"They need the Listen claim. {CREDENTIALS_REMEDY}")
     return "They are accepted.", ""
@@ -201,18 +214,16 @@ async def _topics(state: _State) -> tuple[str, str]:
     if not state.config.has_manage_permissions:
         state.topics = wanted
         return f"{_counted(wanted, 'topic')} named in the configuration.", _named(wanted)
-    if not wanted and state.connected.entity_path:
-        wanted = [state.connected.entity_path]
 
     def look(client: ServiceBusAdministrationClient) -> None:
-        state.topics, missing = topic_names(client, wanted)
+        state.topics, missing = topic_names(client, wanted_topics(state.config, state.connected.entity_path))
         if missing:
             raise _FailedTest(
                 f"The namespace has no topic {', '.join(missing)}.", "Create it, or correct config.topics."
             )
 
     await state.administer(look, "the topics of the namespace")
-    if not state.topics:
+    if not state.topics and not state.queues:
         return "The namespace has no topics yet. Those that are created later will be read.", ""
     return f"{_counted(state.topics, 'topic')} found.", _named(state.topics)
 
@@ -228,13 +239,15 @@ async def _subscriptions(state: _State) -> tuple[str, str]:
             if time.monotonic() > deadline:
                 break
             states[topic] = ensure_subscription(client, topic, state.subscription)
-            if states[topic].was_created:
+            if states[topic].was_created or state.config.read_mode == "Drain":
                 continue
             properties = client.get_subscription(topic, state.subscription)
             if properties.requires_session:
                 raise _FailedTest(
-                    f"{state.subject(topic)} requires sessions, which cannot be browsed yet.",
-                    "Name another subscription in config.subscriber_name, or delete it: one will be created.",
+                    f"The subscription {state.subscription} of the topic {topic} requires sessions, which cannot be "
+                    "browsed.",
+                    "Set config.read_mode to Drain, name another subscription in config.subscriber_name, or delete it: "
+                    "one will be created.",
                 )
 
     await state.administer(ensure, f"the subscriptions {state.subscription}")
@@ -247,26 +260,41 @@ async def _subscriptions(state: _State) -> tuple[str, str]:
 
 
 async def _subscriptions_by_peeking(state: _State) -> tuple[str, str]:
-    state.samples = await peek_samples(state.connected, state.topics, state.subscription, state.seconds)
-    problems = [sample for sample in state.samples if sample.problem]
+    samples = await peek_samples(state.connected, state.entities(state.topics), state.seconds)
+    problems = [sample for sample in samples if sample.problem]
     if problems:
-        topics = ", ".join(sample.topic for sample in problems)
+        topics = ", ".join(sample.entity.name for sample in problems)
         raise _FailedTest(
-            f"The subscription {state.subscription} cannot be read in {len(problems)} of {len(state.samples)} topics: "
+            f"The subscription {state.subscription} cannot be read in {len(problems)} of {len(samples)} topics: "
             f"{topics}.",
-            "\n".join(f"{sample.topic}: {sample.problem} {sample.remedy}".strip() for sample in problems),
+            _problems(problems),
         )
+    state.samples = samples
     return f"{_counted(state.topics, 'topic')} with the subscription {state.subscription}.", ""
+
+
+async def _queues(state: _State) -> tuple[str, str]:
+    samples = await peek_samples(state.connected, state.queues, state.seconds)
+    problems = [sample for sample in samples if sample.problem]
+    if problems:
+        queues = ", ".join(sample.entity.name for sample in problems)
+        raise _FailedTest(f"{len(problems)} of {len(samples)} queues cannot be read: {queues}.", _problems(problems))
+    state.queue_samples = samples
+    return f"{_counted(samples, 'queue')} can be read.", _named([sample.entity.name for sample in samples])
+
+
+def _problems(samples: Sequence[Sample]) -> str:
+    return "\n".join(f"{sample.entity.name}: {sample.problem} {sample.remedy}".strip() for sample in samples)
 
 
 async def _messages(state: _State) -> tuple[str, str]:
     if state.samples is None:
-        sampled = state.topics[:_MOST_SAMPLED]
-        state.samples = await peek_samples(state.connected, sampled, state.subscription, state.seconds)
+        sampled = state.entities(state.topics[:_MOST_SAMPLED])
+        state.samples = await peek_samples(state.connected, sampled, state.seconds)
     problem = next((sample for sample in state.samples if sample.problem), None)
     if problem is not None:
         raise _FailedTest(problem.problem, problem.remedy)
-    filled = [sample for sample in state.samples if sample.table is not None]
+    filled = [sample for sample in [*state.samples, *state.queue_samples] if sample.table is not None]
     if not filled:
         return "There are no messages yet.", ""
     reasons: list[str] = []
@@ -275,16 +303,16 @@ async def _messages(state: _State) -> tuple[str, str]:
             partial(decode_sample, sample.table, state.config, state.seconds), state.seconds
         )
         if rows:
-            return f"A message of the topic {sample.topic} was read and decoded.", ""
-        reasons += [f"{sample.topic}: {reason}" for reason in rejected]
+            return f"A message of the {sample.entity.kind} {sample.entity.name} was read and decoded.", ""
+        reasons += [f"{sample.entity.name}: {reason}" for reason in rejected]
     raise _FailedTest(
         f"No message that was looked at could be decoded as {state.config.message_type}.",
         "\n".join([*reasons[:_MOST_NAMED], "Check config.message_type and config.sync_type."]),
     )
 
 
-def _counted(topics: Sequence[str], noun: str) -> str:
-    return f"{len(topics)} {noun}{'' if len(topics) == 1 else 's'}"
+def _counted(things: Sequence[object], noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def _named(topics: Sequence[str]) -> str:
@@ -294,8 +322,14 @@ def _named(topics: Sequence[str]) -> str:
 
 def _steps(config: AzureServiceBusConfig) -> list[tuple[str, Step]]:
     """The steps that a connection with these settings needs."""
-    has_registry = config.message_type in REGISTRY_TYPES
-    return [(title, step) for title, step in _STEPS if has_registry or step is not _schema_registry]
+    unneeded: set[Step] = set()
+    if config.message_type not in REGISTRY_TYPES:
+        unneeded.add(_schema_registry)
+    if not config.queues:
+        unneeded.add(_queues)
+    elif not config.has_manage_permissions and not config.topics:
+        unneeded |= {_topics, _subscriptions}
+    return [(title, step) for title, step in _STEPS if step not in unneeded]
 
 
 _STEPS: tuple[tuple[str, Step], ...] = (
@@ -307,5 +341,6 @@ _STEPS: tuple[tuple[str, Step], ...] = (
     ("Credentials", _credentials),
     ("Topics", _topics),
     ("Subscriptions", _subscriptions),
+    ("Queues", _queues),
     ("Messages", _messages),
 )
