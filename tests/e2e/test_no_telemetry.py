@@ -1,5 +1,6 @@
 """Nothing phones home: no process of Syncline connects, or asks for a name, beyond the loopback interface."""
 
+import os
 from pathlib import Path
 
 from tests.e2e.product import connection_body, emulator_process, publish, server_process
@@ -45,9 +46,10 @@ def test_a_whole_sync_stays_on_loopback(tmp_path: Path) -> None:
     hooks.mkdir()
     report = tmp_path / "outside.txt"
     (hooks / "sitecustomize.py").write_text(AUDIT.replace("{report!r}", repr(str(report))))
+    search_path = os.pathsep.join(filter(None, (str(hooks), os.environ.get("PYTHONPATH"))))
     with (
         emulator_process(tmp_path, {"orders": ["syncline"]}) as connection_string,
-        server_process(tmp_path, PYTHONPATH=str(hooks)) as server,
+        server_process(tmp_path, PYTHONPATH=search_path) as server,
     ):
         publish(connection_string, "orders", {str(number): {"number": number} for number in range(50)})
         group_id = server.create_group("duckdb", {"path": str(tmp_path / "warehouse.duckdb")})
