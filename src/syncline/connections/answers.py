@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from syncline.connections.connect_card import make_connect_card
@@ -49,16 +49,24 @@ async def _load_related(session: AsyncSession, connections: Sequence[Connection]
     groups_wanted = {connection.group_id for connection in connections}
     groups = {group.id: group for group in await session.scalars(select(Group).where(Group.id.in_(groups_wanted)))}
     related = {connection.id: _Related(groups[connection.group_id]) for connection in connections}
-    newest_first = func.row_number().over(
-        partition_by=Run.connection_id, order_by=(Run.queued_at.desc(), Run.id.desc())
-    )
-    ranked = select(Run.id, newest_first.label("rank")).where(Run.connection_id.in_(ids)).subquery()
-    latest = select(Run).join(ranked, ranked.c.id == Run.id).where(ranked.c.rank == 1)
-    for run in await session.scalars(latest):
+    for run in await session.scalars(select(Run).where(Run.id.in_(_latest_runs(ids)))):
         related[run.connection_id].latest_run = run
     for notice in await session.scalars(select(Notice).where(Notice.connection_id.in_(ids))):
         related[notice.connection_id].notices.append(notice)
     return related
+
+
+def _latest_runs(connection_ids: Sequence[str]) -> Select[str]:
+    """The latest run of each connection, looked up in the index: a connection may have a great many."""
+    latest = (
+        select(Run.id)
+        .where(Run.connection_id == Connection.id)
+        .order_by(Run.queued_at.desc(), Run.id.desc())
+        .limit(1)
+        .correlate(Connection)
+        .scalar_subquery()
+    )
+    return select(latest).where(Connection.id.in_(connection_ids))
 
 
 def _response(
@@ -84,7 +92,7 @@ def _response(
         private_link_id=connection.private_link_id,
         proxy_agent_id=connection.proxy_agent_id,
         networking_method=connection.networking_method,
-        connect_card=make_connect_card(connection, sealer, base_url, now),
+        connect_card=make_connect_card(connection, card, sealer, base_url, now) if card is not None else None,
         pause_after_trial=connection.pause_after_trial,
         data_delay_threshold=connection.data_delay_threshold,
         data_delay_sensitivity=connection.data_delay_sensitivity,

@@ -73,6 +73,9 @@ class ConnectCardConfig(RequestModel):
         examples=["https://your.site/path"],
     )
     hide_setup_guide: bool = Field(default=False, description="Whether the card shows no setup guide.")
+    all_fields: bool | None = Field(
+        default=None, description="Whether the card shows the fields too that it hides otherwise."
+    )
 
 
 class CreateConnectionRequest(RequestModel):
@@ -84,7 +87,9 @@ class CreateConnectionRequest(RequestModel):
     trust_fingerprints: bool = Field(default=False, description="Whether SSH host keys are trusted unseen.")
     run_setup_tests: bool = Field(default=True, description="Whether the setup tests run now.")
     paused: bool = Field(default=False, description="Whether the connection syncs nothing until it is resumed.")
-    pause_after_trial: bool = Field(default=False, description="Stored and answered; this server has no trials.")
+    pause_after_trial: bool = Field(
+        default=False, description="Whether the connection is paused at the end of its trial."
+    )
     sync_frequency: SyncFrequency = Field(default=360, description="Minutes between two syncs.")
     data_delay_sensitivity: DataDelaySensitivity = Field(
         default="NORMAL", description="How long after a missed sync the data count as delayed."
@@ -112,6 +117,105 @@ class CreateConnectionRequest(RequestModel):
     networking_method: NetworkingMethod = Field(default="Directly", description="How the source is reached.")
     config: dict[str, Any] = Field(description="The settings of the source, and `schema`: the destination schema.")
     auth: dict[str, Any] | None = Field(default=None, description="Credentials of the source. Never answered.")
+
+
+_IDENTIFIERS = (
+    "private_link_id",
+    "proxy_agent_id",
+    "hybrid_deployment_agent_id",
+    "local_processing_agent_id",
+    "daily_sync_time",
+)
+"""What null takes away. Anything else that is null counts as absent."""
+_NOT_COLUMNS = frozenset({"config", "auth", "run_setup_tests", "is_historical_sync"})
+_TEST_CONTROLS = frozenset({"run_setup_tests", "trust_certificates", "trust_fingerprints"})
+
+
+class UpdateConnectionRequest(RequestModel):
+    """What changes about a connection. What is not named stays as it is."""
+
+    trust_certificates: bool | None = Field(default=None, description="Whether certificates are trusted unseen.")
+    trust_fingerprints: bool | None = Field(default=None, description="Whether SSH host keys are trusted unseen.")
+    run_setup_tests: bool | None = Field(
+        default=None, description="Whether the setup tests run now. When absent, they do if the setup changes."
+    )
+    paused: bool | None = Field(default=None, description="Whether the connection syncs nothing until it is resumed.")
+    pause_after_trial: bool | None = Field(
+        default=None, description="Whether the connection is paused at the end of its trial."
+    )
+    sync_frequency: SyncFrequency | None = Field(default=None, description="Minutes between two syncs.")
+    data_delay_sensitivity: DataDelaySensitivity | None = Field(
+        default=None, description="How long after a missed sync the data count as delayed."
+    )
+    data_delay_threshold: Annotated[int, Field(ge=0, le=MOST_MINUTES)] | None = Field(
+        default=None, description="That time in minutes, when the sensitivity is CUSTOM."
+    )
+    daily_sync_time: Annotated[str, AfterValidator(_daily_sync_time)] | None = Field(
+        default=None,
+        description="The hour of the daily sync, 00:00 to 23:00; counts when sync_frequency is 1440.",
+        examples=["14:00"],
+    )
+    schedule_type: ScheduleType | None = Field(
+        default=None, description="With manual, nothing but a request starts a sync."
+    )
+    is_historical_sync: bool | None = Field(
+        default=None, description="True starts a sync now that reads everything again; false changes nothing."
+    )
+    local_processing_agent_id: Identifier | None = Field(
+        default=None, description="The former name of hybrid_deployment_agent_id.", deprecated=True
+    )
+    hybrid_deployment_agent_id: Identifier | None = Field(
+        default=None, description="The agent that syncs on another machine."
+    )
+    proxy_agent_id: Identifier | None = Field(default=None, description="The proxy agent to connect through.")
+    private_link_id: Identifier | None = Field(default=None, description="The private link to connect through.")
+    networking_method: NetworkingMethod | None = Field(default=None, description="How the source is reached.")
+    config: dict[str, Any] | None = Field(
+        default=None, description="Settings of the source. Those that are absent stay, null removes one."
+    )
+    auth: dict[str, Any] | None = Field(default=None, description="Credentials of the source, in the same way.")
+
+    def names_a_change(self) -> bool:
+        """Whether anything of the connection is to change; what controls the setup tests is no change."""
+        return bool(self._sent() - _TEST_CONTROLS)
+
+    def columns(self) -> dict[str, Any]:
+        """The fields that are columns of the store, where they were sent."""
+        return {name: getattr(self, name) for name in sorted(self._sent() - _NOT_COLUMNS)}
+
+    def _sent(self) -> set[str]:
+        return {name for name in self.model_fields_set if name in _IDENTIFIERS or getattr(self, name) is not None}
+
+
+class ResyncRequest(RequestModel):
+    """Ask for everything, or for some tables, to be read again from the beginning."""
+
+    scope: dict[str, list[str]] | None = Field(
+        default=None,
+        description="The tables to re-sync by the schema that they are in; everything when absent.",
+        examples=[{"bus": ["orders"]}],
+    )
+
+
+class StateRequest(RequestModel):
+    """How far streams have been read."""
+
+    state: dict[str, dict[str, Any] | None] = Field(
+        description="Positions by stream. Those that are absent stay; null has a stream read from its beginning.",
+        examples=[{"orders": {"sequence_number": 1200, "enqueued_time": "2024-12-01T15:43:29Z"}}],
+    )
+
+
+class StateResponse(ResponseModel):
+    """How far each stream has been read. One that is absent is read from its beginning."""
+
+    state: dict[str, dict[str, Any]]
+
+
+class ConnectCardRequest(RequestModel):
+    """Ask for a Connect Card."""
+
+    connect_card_config: ConnectCardConfig
 
 
 class SyncRequest(RequestModel):
@@ -171,6 +275,22 @@ class ConnectCardConfigResponse(ResponseModel):
 
     redirect_uri: str
     hide_setup_guide: bool
+    all_fields: bool | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_was_not_sent(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = serialize(self)
+        if self.all_fields is None:
+            values.pop("all_fields", None)
+        return values
+
+
+class ConnectCardResponse(ResponseModel):
+    """A Connect Card and the connection that it is for."""
+
+    connector_id: str
+    connect_card: ConnectCard
+    connect_card_config: ConnectCardConfigResponse
 
 
 class SyncDetails(ResponseModel):

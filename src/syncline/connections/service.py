@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
@@ -10,15 +9,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from syncline.api.authentication import Caller
-from syncline.api.errors import Conflict, IllegalState, NotFound
+from syncline.api.errors import Conflict, NotFound
 from syncline.api.paging import Page, paginate
 from syncline.connections.schemas import CreateConnectionRequest
+from syncline.connections.stopping import stop_sync
 from syncline.connectors.base import Connector
 from syncline.connectors.registry import UnknownService, connector_for, services
 from syncline.engine.context import working_directory
 from syncline.engine.executor import Executor
 from syncline.engine.locks import ConnectionLock
-from syncline.engine.runs import active_run, queue_run
+from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.models import Connection, Group
 from syncline.store.sealing import Sealer
@@ -69,7 +69,7 @@ async def create_connection(
         connected_by=caller.user_id,
         config=public,
         sealed_secrets=sealer.seal(secrets) if any(secrets.values()) else None,
-        connect_card_config=card.model_dump() if card is not None else None,
+        connect_card_config=card.model_dump(exclude_none=True) if card is not None else None,
         **request.model_dump(include=set(_STORED_AS_SENT)),
     )
     try:
@@ -91,6 +91,16 @@ async def get_connection(session: AsyncSession, caller: Caller, connection_id: s
     if connection is None or connection.account_id != caller.account_id:
         raise NotFound("Connection", connection_id)
     return connection
+
+
+async def lock_connection(session: AsyncSession, caller: Caller, connection_id: str) -> Connection:
+    """The same, locked until the end of the transaction.
+
+    Raises:
+        NotFound: there is none with this id.
+    """
+    await session.get(Connection, connection_id, with_for_update=True)
+    return await get_connection(session, caller, connection_id)
 
 
 async def list_connections(
@@ -117,38 +127,8 @@ async def list_group_connections(
     return await list_connections(session, caller, page, group_id=group_id, schema=schema)
 
 
-async def sync_connection(
-    database: Database, executor: Executor, caller: Caller, connection_id: str, *, force: bool
-) -> None:
-    """Start a sync now. One that is under way is left alone or, with `force`, stopped and begun anew.
-
-    Raises:
-        NotFound: there is no such connection.
-        IllegalState: the connection is paused, or was never connected.
-        Conflict: the sync under way runs elsewhere and cannot be stopped from here.
-    """
-    async with database.session(read_only=True) as session:
-        connection = await get_connection(session, caller, connection_id)
-        _refuse_what_cannot_sync(connection)
-        found = await session.run_sync(lambda store: active_run(store, connection_id))
-    if found is not None:
-        if not force:
-            return
-        await executor.stop(connection_id, wait=True)
-    async with database.session() as session:
-        run = await session.run_sync(lambda store: queue_run(store, connection_id, "api"))
-        present = await session.run_sync(lambda store: active_run(store, connection_id))
-    if run is not None:
-        await executor.submit(run.id, connection_id)
-    elif found is not None and present is not None and present.id == found.id:
-        raise Conflict(
-            f"Connection '{connection_id}' is being synced by another process, which this server cannot stop. "
-            "Stop it there, or wait for its end."
-        )
-
-
 async def delete_connection(
-    database: Database, executor: Executor, home: Path, caller: Caller, connection_id: str
+    database: Database, executor: Executor, settings: Settings, caller: Caller, connection_id: str
 ) -> None:
     """Stop the connection's sync and delete it with its history. What it has loaded stays in the destination.
 
@@ -157,35 +137,26 @@ async def delete_connection(
 
     Raises:
         NotFound: there is no such connection.
-        Conflict: a sync of it runs elsewhere and cannot be stopped from here.
+        Conflict: a sync of it runs in another process and does not stop.
     """
+    home = settings.home
     async with database.session() as session:
-        connection = await get_connection(session, caller, connection_id)
+        connection = await lock_connection(session, caller, connection_id)
         connection.paused = True
         connection.next_sync_at = None
-    await executor.stop(connection_id, wait=True)
+    has_stopped = await stop_sync(database, executor, settings, connection_id)
     lock = ConnectionLock.of(home, connection_id)
-    if not lock.acquire():
+    if not has_stopped or not lock.acquire():
         raise Conflict(
             f"Connection '{connection_id}' is being synced by another process. It is paused now: stop that process, "
             "or wait for its end, and delete the connection again."
         )
     try:
         async with database.session() as session:
-            await session.delete(await get_connection(session, caller, connection_id))
+            await session.delete(await lock_connection(session, caller, connection_id))
         await asyncio.to_thread(shutil.rmtree, working_directory(home, connection_id), ignore_errors=True)
     finally:
         lock.release(remove=True)
-
-
-def _refuse_what_cannot_sync(connection: Connection) -> None:
-    if connection.paused:
-        raise IllegalState(f"Connection '{connection.id}' is paused. Resume it before you sync it.")
-    if not connection.was_connected:
-        raise IllegalState(
-            f"Connection '{connection.id}' is incomplete: its setup tests have not succeeded yet. "
-            f"POST /v1/connections/{connection.id}/test runs them and says what to change."
-        )
 
 
 async def _get_group(session: AsyncSession, caller: Caller, group_id: str) -> Group:

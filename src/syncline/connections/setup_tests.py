@@ -6,17 +6,20 @@ an `incomplete` connection that answers, and `POST .../test` runs the tests agai
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import structlog
 from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from syncline.api.errors import NotFound
+from syncline.connections.setup import Setup
 from syncline.connectors.base import SetupTestResult, SourceContext
 from syncline.connectors.registry import connector_for
 from syncline.engine.context import source_context
+from syncline.engine.planning import next_start
 from syncline.engine.runs import SETUP_BROKEN, schedule_of
-from syncline.engine.schedule import next_sync_at
 from syncline.engine.setup_state import tests_succeeded
 from syncline.settings import Settings
 from syncline.store.database import Database
@@ -29,11 +32,14 @@ GRACE_SECONDS = 5.0
 _NETWORKING_IDS = ("private_link_id", "proxy_agent_id", "hybrid_deployment_agent_id", "local_processing_agent_id")
 
 log = structlog.get_logger(__name__)
-_under_way: set[asyncio.Task[None]] = set()
+_under_way: set[asyncio.Task[bool]] = set()
 
 
-async def test_connection(database: Database, sealer: Sealer, settings: Settings, connection_id: str) -> None:
+async def test_connection(database: Database, sealer: Sealer, settings: Settings, connection_id: str) -> bool:
     """Run the setup tests and store their outcome, to the end even when the client does not wait for it.
+
+    Returns:
+        False when the setup was changed meanwhile: the outcome of the tests says nothing about it and is not stored.
 
     Raises:
         NotFound: the connection was deleted meanwhile.
@@ -41,10 +47,10 @@ async def test_connection(database: Database, sealer: Sealer, settings: Settings
     task = asyncio.create_task(_test_and_store(database, sealer, settings, connection_id))
     _under_way.add(task)
     task.add_done_callback(_under_way.discard)
-    await asyncio.shield(task)
+    return await asyncio.shield(task)
 
 
-async def _test_and_store(database: Database, sealer: Sealer, settings: Settings, connection_id: str) -> None:
+async def _test_and_store(database: Database, sealer: Sealer, settings: Settings, connection_id: str) -> bool:
     async with database.session(read_only=True) as session:
         connection = await session.get(Connection, connection_id)
         destination = await session.get(Destination, connection.group_id) if connection is not None else None
@@ -53,7 +59,14 @@ async def _test_and_store(database: Database, sealer: Sealer, settings: Settings
     results = await run_setup_tests(connection, destination, source_context(connection, sealer, settings))
     failed = [result.title for result in results if result.status == "FAILED"]
     log.info("setup tests completed", connection_id=connection_id, failed=failed)
-    await _store(database, connection_id, results)
+    async with database.session() as session:
+        present = await session.get(Connection, connection_id, with_for_update=True)
+        if present is None:
+            raise NotFound("Connection", connection_id)
+        if Setup.of(present, sealer) != Setup.of(connection, sealer):
+            return False
+        await record_results(session, present, results)
+    return True
 
 
 async def run_setup_tests(
@@ -116,20 +129,21 @@ def _configuration_test(connection: Connection, context: SourceContext) -> Setup
     return SetupTestResult("Configuration", "PASSED", "Everything that is needed is there.")
 
 
-async def _store(database: Database, connection_id: str, results: list[SetupTestResult]) -> None:
-    async with database.session() as session:
-        connection = await session.get(Connection, connection_id, with_for_update=True)
-        if connection is None:
-            raise NotFound("Connection", connection_id)
-        connection.setup_tests = [asdict(result) for result in results]
-        connection.setup_tested_at = utc_now()
-        if not tests_succeeded(connection.setup_tests):
-            return
-        connection.was_connected = True
-        await session.execute(delete(Notice).where(Notice.connection_id == connection_id, Notice.code == SETUP_BROKEN))
-        if connection.next_sync_at is None and connection.rescheduled_for is None and not connection.paused:
-            has_synced = connection.succeeded_at is not None or connection.failed_at is not None
-            schedule = await session.run_sync(lambda store: schedule_of(store, connection))
-            following = next_sync_at(schedule, utc_now())
-            # The first sync is due at once; None (manual) stays None.
-            connection.next_sync_at = following if has_synced or following is None else utc_now()
+async def record_results(session: AsyncSession, connection: Connection, results: Sequence[SetupTestResult]) -> None:
+    """Store what the setup tests found, and let a connection that is set up now sync."""
+    connection.setup_tests = [asdict(result) for result in results]
+    connection.setup_tested_at = utc_now() if results else None
+    if not tests_succeeded(connection.setup_tests):
+        return
+    connection.was_connected = True
+    repaired = await session.scalars(
+        delete(Notice)
+        .where(Notice.connection_id == connection.id, Notice.code == SETUP_BROKEN)
+        .returning(Notice.id)
+        .execution_options(synchronize_session=False)
+    )
+    schedule = await session.run_sync(schedule_of, connection)
+    if connection.next_sync_at is None:
+        connection.next_sync_at = next_start(connection, schedule, utc_now())
+    elif repaired.all():
+        connection.next_sync_at = utc_now()

@@ -11,7 +11,9 @@ SetupState = Literal["incomplete", "connected", "broken"]
 
 def setup_state(connection: Connection, notices: Iterable[Notice] = ()) -> SetupState:
     """Whether the connection is set up: its latest setup tests all succeeded, and no sync has since found the setup
-    to be at fault."""
+    to be at fault. It is incomplete while its present setup was never tested."""
+    if not connection.setup_tests:
+        return "incomplete"
     if not tests_succeeded(connection.setup_tests):
         return "broken" if connection.was_connected else "incomplete"
     return "broken" if any(notice.code == SETUP_BROKEN for notice in notices) else "connected"
