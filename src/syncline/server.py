@@ -26,6 +26,7 @@ from syncline.metadata.endpoints import router as metadata
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.sealing import load_sealer
+from syncline.tables.endpoints import router as tables
 from syncline.trust.endpoints import router as trust
 
 log = structlog.get_logger(__name__)
@@ -53,7 +54,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     app.state.settings = settings
-    for router in (accounts, system_keys, groups, destinations, connections, trust, metadata, operations, pages):
+    for router in (
+        accounts,
+        system_keys,
+        groups,
+        destinations,
+        connections,
+        tables,
+        trust,
+        metadata,
+        operations,
+        pages,
+    ):
         app.include_router(router)
     use_document(app)
     install(app, settings)

@@ -1,0 +1,1 @@
+"""Which tables and columns of a connection are synced, and how."""
