@@ -137,3 +137,53 @@ async def test_users_of_a_group_are_added_listed_in_pages_and_removed(client: ht
     assert (await client.delete(f"{path}/{removed}")).json()["code"] == "NotFound_User"
     assert (await client.get(f"/v1/users/{removed}")).status_code == 200
     assert (await client.delete(f"/v1/groups/{group_id}")).status_code == 200
+
+
+async def test_groups_of_a_user_are_added_changed_and_removed(client: httpx.AsyncClient, client_for: ClientFor) -> None:
+    ana = await client_for("ana@example.com", "")
+    user_id = await _owner(ana)
+    path = f"/v1/users/{user_id}/groups"
+    group_ids = [(await client.post("/v1/groups", json={"name": name})).json()["data"]["id"] for name in ("a", "b")]
+    for group_id in group_ids:
+        answer = await client.post(path, json={"id": group_id, "role": "View Destination"})
+        assert answer.status_code == 201
+        assert answer.json()["message"] == "Group membership has been created"
+        assert (await client.get(f"{path}/{group_id}")).json()["data"] == answer.json()["data"]
+    listed = (await client.get(path, params={"limit": 1})).json()["data"]
+    rest = (await client.get(path, params={"cursor": listed["next_cursor"]})).json()["data"]
+    assert {item["id"] for item in listed["items"] + rest["items"]} == set(group_ids)
+    assert (await ana.patch(f"/v1/groups/{group_ids[0]}", json={"name": "new"})).status_code == 403
+
+    changed = await client.patch(f"{path}/{group_ids[0]}", json={"role": "Manage Destination"})
+    assert changed.json() == {"code": "Success", "message": "Group membership has been updated"}
+    assert (await ana.patch(f"/v1/groups/{group_ids[0]}", json={"name": "new"})).status_code == 200
+    assert (await client.patch(f"{path}/{group_ids[0]}", json={})).status_code == 200
+    removed = await client.delete(f"{path}/{group_ids[0]}")
+    assert removed.json()["message"] == "Group membership has been deleted"
+    assert (await ana.get(f"/v1/groups/{group_ids[0]}")).status_code == 403
+
+    again = await client.post(path, json={"id": group_ids[1], "role": "View Destination"})
+    assert (again.status_code, again.json()["code"]) == (409, "Conflict")
+    for answer, code in [
+        (await client.get(f"{path}/{group_ids[0]}"), "NotFound_Group"),
+        (await client.patch(f"{path}/{group_ids[0]}", json={}), "NotFound_Group"),
+        (await client.delete(f"{path}/{group_ids[0]}"), "NotFound_User"),
+        (await client.post(path, json={"id": "nothing", "role": "View Destination"}), "NotFound_Group"),
+        (await client.get("/v1/users/nobody/groups"), "NotFound_User"),
+        (
+            await client.post("/v1/users/nobody/groups", json={"id": group_ids[0], "role": "View Destination"}),
+            "NotFound_User",
+        ),
+    ]:
+        assert (answer.status_code, answer.json()["code"]) == (404, code)
+
+
+async def test_a_role_in_the_account_is_taken_away(client: httpx.AsyncClient, client_for: ClientFor) -> None:
+    ana = await client_for("ana@example.com", "Account Analyst")
+    user_id = await _owner(ana)
+    answer = await client.delete(f"/v1/users/{user_id}/role")
+    assert answer.json() == {"code": "Success", "message": "User role in account has been removed"}
+    assert (await client.get(f"/v1/users/{user_id}")).json()["data"]["role"] is None
+    assert (await ana.get("/v1/groups")).status_code == 403
+    assert (await client.delete("/v1/users/nobody/role")).json()["code"] == "NotFound_User"
+    assert (await client.delete(f"/v1/users/{await _owner(client)}/role")).status_code == 400

@@ -8,8 +8,11 @@ from syncline.accounts import group_users, users
 from syncline.accounts.schemas import (
     AccountInfoResponse,
     AddGroupUser,
+    AddMembership,
     InviteUser,
+    MembershipResponse,
     RoleResponse,
+    UpdateMembership,
     UpdateUser,
     UserResponse,
 )
@@ -78,6 +81,60 @@ async def delete_user(user_id: str, caller: CurrentUser, database: CurrentDataba
     """Delete a user and the user's API keys. What the user has made stays."""
     await users.delete_user(database, caller, user_id)
     return acknowledge(f"User with id '{user_id}' has been deleted")
+
+
+@router.delete("/users/{user_id}/role", tags=["Users"])
+async def delete_user_role(user_id: str, caller: CurrentUser, database: CurrentDatabase) -> Acknowledgement:
+    """Take a user's role in the account away. The roles in groups stay."""
+    await users.remove_role(database, caller, user_id)
+    return acknowledge("User role in account has been removed")
+
+
+@router.get("/users/{user_id}/groups", tags=["Users"])
+async def list_user_groups(
+    user_id: str, page: RequestedPage, caller: CurrentUser, database: CurrentDatabase
+) -> Envelope[Items[MembershipResponse]]:
+    """List the groups that a user was added to."""
+    found, cursor = await group_users.list_groups_of_user(database, caller, user_id, page)
+    items = [MembershipResponse.of(member) for member in found]
+    return success(Items[MembershipResponse](items=items, next_cursor=cursor))
+
+
+@router.post("/users/{user_id}/groups", status_code=201, tags=["Users"])
+async def add_user_group(
+    user_id: str, body: AddMembership, caller: CurrentUser, database: CurrentDatabase
+) -> Envelope[MembershipResponse]:
+    """Add a user to a group."""
+    member = await group_users.add_user_to_group(database, caller, user_id, body.id, body.role)
+    return success(MembershipResponse.of(member), "Group membership has been created")
+
+
+@router.get("/users/{user_id}/groups/{group_id}", tags=["Users"])
+async def get_user_group(
+    user_id: str, group_id: str, caller: CurrentUser, database: CurrentDatabase
+) -> Envelope[MembershipResponse]:
+    """Retrieve a user's role in a group."""
+    async with database.session(read_only=True) as session:
+        member = await group_users.get_member(session, caller, user_id, group_id)
+    return success(MembershipResponse.of(member))
+
+
+@router.patch("/users/{user_id}/groups/{group_id}", tags=["Users"])
+async def update_user_group(
+    user_id: str, group_id: str, body: UpdateMembership, caller: CurrentUser, database: CurrentDatabase
+) -> Acknowledgement:
+    """Change a user's role in a group."""
+    await group_users.change_group_role(database, caller, user_id, group_id, body.role)
+    return acknowledge("Group membership has been updated")
+
+
+@router.delete("/users/{user_id}/groups/{group_id}", tags=["Users"])
+async def remove_user_group(
+    user_id: str, group_id: str, caller: CurrentUser, database: CurrentDatabase
+) -> Acknowledgement:
+    """Remove a user from a group."""
+    await group_users.remove_group_user(database, caller, group_id, user_id)
+    return acknowledge("Group membership has been deleted")
 
 
 @router.get("/roles", tags=["Roles"])

@@ -2,14 +2,17 @@
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from syncline.accounts.users import find_user
+from syncline.accounts.users import find_user, get_user
 from syncline.api.authentication import Caller
 from syncline.api.errors import Conflict, NotFound
 from syncline.api.paging import Page, paginate
+from syncline.api.permissions import ensure_may_grant
+from syncline.api.roles import GROUP_ROLES
 from syncline.groups.service import get_group
 from syncline.store.database import Database
-from syncline.store.models import GroupUser, User
+from syncline.store.models import GroupUser, User, utc_now
 
 
 async def list_group_users(
@@ -29,24 +32,73 @@ async def list_group_users(
     return [(users[member.user_id], member.role) for member in members], cursor
 
 
+async def list_groups_of_user(
+    database: Database, caller: Caller, user_id: str, page: Page
+) -> tuple[list[GroupUser], str | None]:
+    """One page of the groups that a user was added to, and the cursor of the next.
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    async with database.session(read_only=True) as session:
+        await get_user(session, caller, user_id)
+        statement = select(GroupUser).where(GroupUser.user_id == user_id)
+        return await paginate(session, statement, GroupUser.group_id, page)
+
+
 async def add_group_user(database: Database, caller: Caller, group_id: str, email: str, role: str) -> None:
-    """Give a user of the account a role in a group.
+    """Give the user with an e-mail address a role in a group.
 
     Raises:
         NotFound: there is no such group or user.
         Conflict: the user is in the group.
     """
-    try:
-        async with database.session() as session:
-            await get_group(session, caller, group_id)
-            user = await find_user(session, caller, email)
-            if user is None:
-                raise NotFound("User", email, hint="Invite the user with POST /v1/users first.")
-            session.add(GroupUser(group_id=group_id, user_id=user.id, role=role))
-    except IntegrityError:
-        raise Conflict(
-            f"The user '{email}' is in the group '{group_id}' already. To change the role, remove the user first."
-        ) from None
+    async with database.session(read_only=True) as session:
+        await get_group(session, caller, group_id)
+        user = await find_user(session, caller, email)
+    if user is None:
+        raise NotFound("User", email, hint="Invite the user with POST /v1/users first.")
+    await _add(database, caller, group_id, user.id, role)
+
+
+async def add_user_to_group(database: Database, caller: Caller, user_id: str, group_id: str, role: str) -> GroupUser:
+    """Give a user a role in a group.
+
+    Raises:
+        NotFound: there is no such group or user.
+        Conflict: the user is in the group.
+        Forbidden: the role allows more than the caller may do.
+    """
+    ensure_may_grant(caller, GROUP_ROLES[role].levels)
+    return await _add(database, caller, group_id, user_id, role)
+
+
+async def get_member(session: AsyncSession, caller: Caller, user_id: str, group_id: str) -> GroupUser:
+    """The membership of a user in a group.
+
+    Raises:
+        NotFound: there is no such user, or it is not in the group.
+    """
+    await get_user(session, caller, user_id)
+    member = await session.get(GroupUser, (group_id, user_id))
+    if member is None:
+        hint = f"GET /v1/users/{user_id}/groups lists the groups that the user was added to."
+        raise NotFound("Group", group_id, hint=hint)
+    return member
+
+
+async def change_group_role(database: Database, caller: Caller, user_id: str, group_id: str, role: str | None) -> None:
+    """Give a member of a group another role; without one nothing changes.
+
+    Raises:
+        NotFound: there is no such user, or it is not in the group.
+        Forbidden: the role allows more than the caller may do.
+    """
+    async with database.session() as session:
+        member = await get_member(session, caller, user_id, group_id)
+        if role is not None:
+            ensure_may_grant(caller, GROUP_ROLES[role].levels)
+            member.role = role
 
 
 async def remove_group_user(database: Database, caller: Caller, group_id: str, user_id: str) -> None:
@@ -61,3 +113,18 @@ async def remove_group_user(database: Database, caller: Caller, group_id: str, u
         if member is None:
             raise NotFound("User", user_id, hint=f"GET /v1/groups/{group_id}/users lists the users of the group.")
         await session.delete(member)
+
+
+async def _add(database: Database, caller: Caller, group_id: str, user_id: str, role: str) -> GroupUser:
+    member = GroupUser(group_id=group_id, user_id=user_id, role=role, created_at=utc_now())
+    try:
+        async with database.session() as session:
+            await get_group(session, caller, group_id)
+            await get_user(session, caller, user_id)
+            session.add(member)
+    except IntegrityError:
+        raise Conflict(
+            f"The user '{user_id}' is in the group '{group_id}' already. Change the role with "
+            f"PATCH /v1/users/{user_id}/groups/{group_id}."
+        ) from None
+    return member

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema
 
 from syncline.api.models import RequestModel, ResponseModel, Timestamp
 from syncline.api.roles import ACCOUNT_ROLES, GROUP_ROLES, Level, Resource, Role
-from syncline.store.models import ApiKey, User
+from syncline.store.models import ApiKey, GroupUser, User
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _PICTURE = re.compile(r"https?://\S+|data:image/[a-z.+-]+;base64,[A-Za-z0-9+/]+=*")
@@ -137,6 +137,32 @@ class AddGroupUser(RequestModel):
 
     email: Email
     role: GroupRole = "View Destination"
+
+
+class AddMembership(RequestModel):
+    """The body of a request that adds a user to the group `id`."""
+
+    id: Annotated[str, Field(min_length=1, max_length=100)]
+    role: GroupRole
+
+
+class UpdateMembership(RequestModel):
+    """The body of a request that changes a user's role in a group. What is absent stays."""
+
+    role: GroupRole | None = None
+
+
+class MembershipResponse(ResponseModel):
+    """A user's role in a group, whose identifier is `id`."""
+
+    id: str
+    role: str
+    created_at: Timestamp
+
+    @classmethod
+    def of(cls, member: GroupUser) -> "MembershipResponse":
+        """Answer a membership of the store."""
+        return cls(id=member.group_id, role=member.role, created_at=member.created_at)
 
 
 class RoleResponse(ResponseModel):

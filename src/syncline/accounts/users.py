@@ -1,5 +1,8 @@
 """What can be done with the users of the account."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -78,20 +81,32 @@ async def update_user(database: Database, caller: Caller, identifier: str, reque
         IllegalState: the account would be left without an administrator.
         Forbidden: the role, old or new, allows more than the caller may do.
     """
-    changes = request.model_dump(exclude_unset=True)
+    return await _change_user(database, caller, identifier, request.model_dump(exclude_unset=True))
+
+
+async def _change_user(database: Database, caller: Caller, identifier: str, changes: Mapping[str, Any]) -> User:
     async with database.session() as session:
         await _lock_account(session, caller)
         user = await get_user(session, caller, identifier)
         role = changes.get("role", user.role)
         if role != user.role:
             if identifier == caller.user_id:
-                raise InvalidInput(f"`role` cannot be changed by the user who has it (got '{role}'). Ask another.")
+                raise InvalidInput("`role` cannot be changed by the user who has it. Ask another administrator.")
             _check_grant(caller, role)
             _check_grant(caller, user.role)
             await _keep_an_administrator(session, user)
         for name, value in changes.items():
             setattr(user, name, value)
     return user
+
+
+async def remove_role(database: Database, caller: Caller, identifier: str) -> None:
+    """Take a user's role in the account away; roles in groups stay.
+
+    Raises:
+        NotFound, InvalidInput, IllegalState, Forbidden: as :func:`update_user` does.
+    """
+    await _change_user(database, caller, identifier, {"role": ""})
 
 
 async def delete_user(database: Database, caller: Caller, identifier: str) -> None:
