@@ -3,6 +3,7 @@
 from typing import Literal
 
 from syncline.declarations import Configuration, ServiceDeclaration, setting
+from syncline.warehouses.cloud.fields import unused
 
 ConnectionType = Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"]
 AuthMethod = Literal["PASSWORD", "ENTRA_ID", "CLIENT_CERTIFICATE", "AWS_IAM"]
@@ -62,6 +63,9 @@ class PostgresConfig(Configuration):
         required_when={"connection_type": "SshTunnel"},
         example="syncline",
     )
+    aws_region_code: str | None = unused("AWS region")
+    role_arn: str | None = unused("AWS role")
+    external_id: str | None = unused("AWS external id")
 
 
 DECLARATION = ServiceDeclaration(
