@@ -117,7 +117,9 @@ def _responses(document: dict[str, Any], responses: dict[str, Any]) -> Iterator[
             continue
         schema = response.get("content", {}).get("application/json", {}).get("schema")
         if schema:
-            yield from _table(f"Answer {status}", fields_of(schema, document))
+            fields = fields_of(schema, document)
+            # The envelope is the same everywhere; what is in it is not.
+            yield from _table(f"Answer {status}", [field for field in fields if field.path[:4] == "data"] or fields)
     if failures:
         yield f"<p>Failures: {', '.join(failures)}, each with <code>code</code> and <code>message</code>.</p>"
 

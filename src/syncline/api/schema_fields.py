@@ -1,5 +1,6 @@
 """A JSON Schema as a flat list of fields, for people."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ def name_of(schema: dict[str, Any], document: dict[str, Any]) -> str:
     """What a value is, in a few words."""
     schema = _resolved(schema, document)
     if "const" in schema:
-        return repr(schema["const"])
+        return _shown(schema["const"])
     if "enum" in schema:
         return " | ".join(str(choice) for choice in schema["enum"])
     alternatives = schema.get("anyOf") or schema.get("oneOf")
@@ -64,10 +65,14 @@ def _objects(schema: dict[str, Any], document: dict[str, Any]) -> list[dict[str,
 def _meaning(schema: dict[str, Any], document: dict[str, Any]) -> str:
     meaning = str(schema.get("description") or _resolved(schema, document).get("description") or "")
     if schema.get("default") is not None:
-        meaning += f" Default: `{schema['default']}`."
+        meaning += f" Default: `{_shown(schema['default'])}`."
     for name, values in schema.get("required_when", {}).items():
-        meaning += f" Needed when `{name}` is {' or '.join(f'`{value}`' for value in values)}."
+        meaning += f" Needed when `{name}` is {' or '.join(f'`{_shown(value)}`' for value in values)}."
     return meaning.strip()
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
