@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from azure.servicebus import AutoLockRenewer, ServiceBusClient, ServiceBusMessage, ServiceBusReceiveMode
 
+from syncline.emulator.descriptions import SubscriptionDescription, TopicDescription
 from syncline.emulator.emulator import EmulatorThread
 
 
@@ -112,3 +113,21 @@ def test_locks_are_renewed_in_the_background(client: ServiceBusClient) -> None:
         time.sleep(3)
         receiver.complete_message(message)
         assert receiver.peek_messages(1) == []
+
+
+def test_numbers_of_a_partitioned_topic_name_the_partition(emulator: EmulatorThread, client: ServiceBusClient) -> None:
+    description = TopicDescription("partitioned", enable_partitioning=True)
+    emulator.call(lambda namespace: namespace.create_topic(description))
+    emulator.call(lambda namespace: namespace.create_subscription(SubscriptionDescription("partitioned", "all")))
+    with client.get_topic_sender("partitioned") as sender:
+        sender.send_messages([ServiceBusMessage(str(number)) for number in range(40)])
+        sender.send_messages([ServiceBusMessage("same", partition_key="key") for _ in range(3)])
+    with client.get_subscription_receiver("partitioned", "all") as receiver:
+        numbers = [message.sequence_number or 0 for message in receiver.peek_messages(100)]
+        assert numbers == sorted(numbers)
+        assert len(numbers) == 43
+        assert {number >> 48 for number in numbers} == set(range(16))
+        first_of_third = (3 << 48) + 1
+        assert receiver.peek_messages(1, sequence_number=3 << 48)[0].sequence_number == first_of_third
+        keyed = [message for message in receiver.peek_messages(100) if str(message) == "same"]
+        assert len({(message.sequence_number or 0) >> 48 for message in keyed}) == 1

@@ -96,8 +96,11 @@ class MessageEntity:
         description: QueueDescription | SubscriptionDescription,
         timeline: Timeline,
         forward: Forwarder,
+        *,
+        is_partitioned: bool = False,
     ) -> None:
         self.path = path
+        self._is_partitioned = is_partitioned
         self.is_deleted = False
         self._description = description
         self._timeline = timeline
@@ -176,6 +179,7 @@ class MessageEntity:
             time_to_live=milliseconds(description.default_message_time_to_live),
             dead_letter_expired=description.dead_lettering_on_message_expiration,
             requires_session=description.requires_session,
+            is_partitioned=self._is_partitioned,
         )
 
     def _sub_queue_settings(self, sub_queue: SubQueue) -> StoreSettings:
@@ -222,7 +226,9 @@ class Queue(MessageEntity):
     """A queue: what is sent to it is received from it."""
 
     def __init__(self, description: QueueDescription, timeline: Timeline, forward: Forwarder) -> None:
-        super().__init__(description.name, description, timeline, forward)
+        super().__init__(
+            description.name, description, timeline, forward, is_partitioned=description.enable_partitioning
+        )
         self.description = description
         self._duplicates = duplicate_history(description)
 

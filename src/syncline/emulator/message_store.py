@@ -15,6 +15,7 @@ from syncline.emulator.deadlines import Alarm, Deadlines
 from syncline.emulator.errors import EmulatorError
 from syncline.emulator.locks import LockTable
 from syncline.emulator.message_log import MessageLog
+from syncline.emulator.numbering import Numbering
 from syncline.emulator.sessions import Session, SessionTable, session_lock_lost
 from syncline.emulator.store_settings import Consumer, Disposer, Properties, StoreSettings
 from syncline.emulator.stored_message import MessageState, StoredMessage
@@ -35,7 +36,7 @@ class MessageStore:
         self._dead_letter = dead_letter
         self._timeline = timeline
         self._messages = MessageLog()
-        self._last_sequence_number = 0
+        self._numbering = Numbering(is_partitioned=settings.is_partitioned)
         self._ready: list[int] = []
         self._expiries: Deadlines[int] = Deadlines()
         self._schedule: Deadlines[int] = Deadlines()
@@ -65,7 +66,7 @@ class MessageStore:
         Receivers are not woken: call :meth:`notify` once all messages of a request are added.
         """
         now = self._timeline.clock()
-        self._last_sequence_number = number = self._last_sequence_number + 1
+        number = self._numbering.take(content)
         due = content.scheduled_at
         if due is not None and due > now:
             stored = StoredMessage(content, number, now, state=MessageState.SCHEDULED)
@@ -91,10 +92,9 @@ class MessageStore:
         self._insert(stored)
         self._make_ready(stored)
 
-    def take_number(self) -> int:
+    def take_number(self, content: BrokeredMessage) -> int:
         """The next sequence number, for a message that will not be kept here."""
-        self._last_sequence_number += 1
-        return self._last_sequence_number
+        return self._numbering.take(content)
 
     def notify(self) -> None:
         """Wake the consumers; each time another one comes first."""

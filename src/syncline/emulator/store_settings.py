@@ -20,6 +20,8 @@ class StoreSettings:
     time_to_live: int | None = None
     dead_letter_expired: bool = False
     requires_session: bool = False
+    is_partitioned: bool = False
+    """Looked at once, when the store is made."""
 
 
 class Consumer(Protocol):

@@ -26,6 +26,7 @@ from syncline.emulator.entities import (
 )
 from syncline.emulator.errors import EntityExistsError, EntityNotFoundError
 from syncline.emulator.filters import FilterInput, compile_filter
+from syncline.emulator.numbering import Numbering
 from syncline.emulator.stored_message import MessageState, StoredMessage
 from syncline.emulator.timeline import Timeline
 
@@ -44,8 +45,11 @@ class Subscription(MessageEntity):
         rules: Iterable[RuleDescription],
         timeline: Timeline,
         forward: Forwarder,
+        *,
+        is_partitioned: bool = False,
     ) -> None:
-        super().__init__(f"{topic_name}/Subscriptions/{description.name}", description, timeline, forward)
+        path = f"{topic_name}/Subscriptions/{description.name}"
+        super().__init__(path, description, timeline, forward, is_partitioned=is_partitioned)
         self.description = description
         self._rules: dict[str, tuple[RuleDescription, Predicate]] = {}
         self._takes_everything = False
@@ -104,7 +108,7 @@ class Subscription(MessageEntity):
         if self.description.requires_session and content.session_id is None:
             stored = StoredMessage(
                 content,
-                self.store.take_number(),
+                self.store.take_number(content),
                 self._timeline.clock(),
                 enqueue_sequence_number=origin.sequence_number,
             )
@@ -178,7 +182,7 @@ class Topic:
         self._timeline = timeline
         self._forward = forward
         self._duplicates = duplicate_history(description)
-        self._last_sequence_number = 0
+        self._numbering = Numbering(is_partitioned=description.enable_partitioning)
         self._scheduled: dict[int, StoredMessage] = {}
         self._schedule: list[tuple[int, int]] = []
 
@@ -228,7 +232,14 @@ class Topic:
         key = description.name.lower()
         if key in self.subscriptions:
             raise EntityExistsError(f"The topic '{self.path}' has a subscription named '{description.name}' already.")
-        self.subscriptions[key] = Subscription(self.path, description, rules, self._timeline, self._forward)
+        self.subscriptions[key] = Subscription(
+            self.path,
+            description,
+            rules,
+            self._timeline,
+            self._forward,
+            is_partitioned=self.description.enable_partitioning,
+        )
 
     def send(self, contents: Sequence[BrokeredMessage], origin: Origin | None = None) -> list[int]:
         """Take in messages, all or none of them; returns the numbers that the topic gave them."""
@@ -240,7 +251,7 @@ class Topic:
         numbers = []
         hops = origin.hops if origin else 0
         for content in contents:
-            self._last_sequence_number = number = self._last_sequence_number + 1
+            number = self._numbering.take(content)
             numbers.append(number)
             if content.scheduled_at is not None and content.scheduled_at > now:
                 self._keep_for_later(content, number, now)
@@ -281,8 +292,7 @@ class Topic:
             _, number = heapq.heappop(self._schedule)
             stored = self._scheduled.pop(number, None)
             if stored is not None:
-                self._last_sequence_number += 1
-                self._copy(stored.content, self._last_sequence_number, now, 0)
+                self._copy(stored.content, self._numbering.take(stored.content), now, 0)
         self._notify()
 
     def _copy(self, content: BrokeredMessage, number: int, now: int, hops: int) -> None:

@@ -31,6 +31,6 @@ def fullness_warnings(entity: Entity, fill: Fill, *, drains: bool) -> Iterator[S
             code="messages_never_expire",
             subject=entity.stream,
             message=f"Messages stay in {entity} for ever ({fill.messages:,} so far): they are only browsed, and have "
-            f"no time to live. One day they fill the {entity.kind}, and Service Bus refuses what is sent to it. Set a default "
-            "time to live on the subscription, such as 7 days, or set config.read_mode to Drain.",
+            f"no time to live. One day they fill the {entity.kind}, and Service Bus refuses what is sent to it. Set a "
+            "default time to live on the subscription, such as 7 days, or set config.read_mode to Drain.",
         )

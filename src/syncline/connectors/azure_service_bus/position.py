@@ -24,6 +24,14 @@ after two minutes."""
 MOST_GAPS = 64
 """Gaps that a cursor keeps, the latest ones. Looking into one takes a request."""
 
+DRAINED = {"read_mode": "Drain"}
+"""The position of a stream that is drained: it has none, since what was read is gone."""
+
+_ADVICE = (
+    'is not a position of a stream: it looks like {"sequence_number": 42, "enqueued_time": "2026-01-31T12:00:00Z"}, or '
+    'for a partitioned topic like {"partitions": {"0": {"sequence_number": 42}, ...}}'
+)
+
 
 def partition_of(sequence_number: int) -> int:
     """The partition that a sequence number names."""
@@ -58,12 +66,31 @@ class Position:
 
     @classmethod
     def parse(cls, saved: Mapping[str, Any] | None) -> "Position":
-        """What :meth:`to_json` gave; the beginning for anything else, such as the mark of draining."""
-        cursors = {}
-        for partition, values in ((saved or {}).get("partitions") or {}).items():
-            gaps = [Gap(first, last, _parsed(noticed)) for first, last, noticed in values.get("gaps", ())]
-            cursors[int(partition)] = Cursor(values["sequence_number"], _parsed(values.get("enqueued_time")), gaps)
-        return cls(cursors)
+        """What :meth:`to_json` gave, or one cursor alone; the beginning for the mark of draining, and for None."""
+        if saved is None or saved == DRAINED:
+            return cls()
+        if "partitions" not in saved:
+            cursor = _cursor(saved)
+            return cls({partition_of(cursor.sequence_number): cursor})
+        return cls({int(partition): _cursor(values) for partition, values in saved["partitions"].items()})
+
+    @classmethod
+    def check(cls, saved: Mapping[str, Any]) -> None:
+        """Look at a position that somebody wrote by hand.
+
+        Raises:
+            ValueError: It is not one; the text says what it looks like.
+        """
+        try:
+            cursors = cls.parse(saved).cursors
+        except (TypeError, ValueError, KeyError, AttributeError):
+            raise ValueError(_ADVICE) from None
+        for partition, cursor in cursors.items():
+            number, time = cursor.sequence_number, cursor.enqueued_time
+            if type(number) is not int or not 0 <= number < 2**63 or partition_of(number) != partition:
+                raise ValueError(_ADVICE)
+            if time is not None and time.tzinfo is None:
+                raise ValueError("has an `enqueued_time` without a time zone: end it with Z for UTC")
 
     def to_json(self) -> dict[str, Any]:
         """The position as it is kept between syncs."""
@@ -159,5 +186,12 @@ def _latest(page: Page, partition: int) -> datetime | None:
     return latest if isinstance(latest, datetime) else None
 
 
-def _parsed(text: Any) -> datetime | None:
-    return datetime.fromisoformat(text) if isinstance(text, str) else None
+def _cursor(values: Mapping[str, Any]) -> Cursor:
+    if unknown := set(values) - {"sequence_number", "enqueued_time", "gaps"}:
+        raise ValueError(f"unknown fields: {unknown}")
+    gaps = [Gap(first, last, _parsed(noticed)) for first, last, noticed in values.get("gaps", ())]
+    return Cursor(values["sequence_number"], _parsed(values.get("enqueued_time")), gaps)
+
+
+def _parsed(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

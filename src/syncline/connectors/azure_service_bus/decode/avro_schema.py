@@ -7,7 +7,8 @@ local-timestamp-* LOCALDATETIME, uuid STRING, duration JSON, and time-* STRING s
 microseconds, since no destination has more. A union is nullable where null is one of its types, and of several others
 the narrowest type that holds the values of all.
 
-Timestamps, dates and times of first-level fields are read as the integers they are, and converted for the whole column.
+Timestamps, dates, times and decimals of first-level fields are read as the integers and bytes that they are, and
+converted for the whole column.
 """
 
 import json
@@ -24,6 +25,7 @@ import pyarrow as pa
 from fastavro.read import LOGICAL_READERS
 
 from syncline.connectors.azure_service_bus.decode import json_values, moments
+from syncline.connectors.azure_service_bus.decode.numbers import unscaled_column
 from syncline.connectors.azure_service_bus.decode.outcome import Undecodable, brief
 from syncline.connectors.schema_registry import RegisteredSchema, UnusableSchema
 from syncline.warehouses import types
@@ -42,6 +44,7 @@ _PLAIN = {
     "bytes": types.BINARY,
     "string": types.STRING,
 }
+_FLOATS = ("float", "double")
 _NOTHING_MORE = {"type", "__fastavro_parsed", "__named_schemas"}
 """The keys of a schema that says no more than the name of a type."""
 _MOST_DEPTH = 200
@@ -163,17 +166,25 @@ def _resolved(schema: Schema, named: Named) -> Schema:
 
 
 def _strip(field: dict[str, Any], named: Named) -> AvroField | None:
-    """Have a field whose type is a time of some kind read as an integer; None where it is something else."""
+    """Have a field whose type is a time of some kind, or a decimal, read as the integer or the bytes that it is; None
+    where it is something else."""
     schema = _sole_branch(field["type"], named)
-    if not isinstance(schema, dict) or schema.get("type") not in ("int", "long"):
+    if not isinstance(schema, dict):
         return None
+    name, plain = f"value_{field['name']}", schema["type"]
     converter = moments.CONVERTERS.get(str(schema.get("logicalType")))
-    if converter is None or converter.integer != schema["type"]:
+    if converter is not None and converter.integer == plain:
+        column = AvroField(name, converter.column_type, converter.build)
+    elif plain == "bytes" and schema.get("logicalType") == "decimal":
+        column_type = _column_type(schema, named)
+        if column_type.kind is not Kind.DECIMAL:
+            return None
+        column = AvroField(name, column_type, partial(unscaled_column, column_type))
+    else:
         return None
-    plain = schema["type"]
     is_union = isinstance(field["type"], list)
     field["type"] = [b if _resolved(b, named) == "null" else plain for b in field["type"]] if is_union else plain
-    return AvroField(f"value_{field['name']}", converter.column_type, converter.build)
+    return column
 
 
 def _field(name: str, schema: Schema, named: Named) -> AvroField | None:
@@ -187,7 +198,8 @@ def _field(name: str, schema: Schema, named: Named) -> AvroField | None:
     if len(set(found)) > 1 and column_type.kind in (Kind.LOCALDATE, Kind.LOCALDATETIME, Kind.INSTANT):
         column_type = types.STRING
     if column_type == types.JSON:
-        build: Callable[[Sequence[Any]], pa.Array] = _json_column
+        dump = json_values.dump_with_floats if _has_floats(branches, named) else json_values.dump
+        build: Callable[[Sequence[Any]], pa.Array] = partial(_json_column, dump)
     elif column_type == types.STRING:
         plain = all(_is_text(_resolved(branch, named)) for branch in branches)
         build = partial(_plain_column, pa.string()) if plain else _text_column
@@ -230,8 +242,14 @@ def _plain_column(arrow_type: pa.DataType, values: Sequence[Any]) -> pa.Array:
     return pa.array(values, arrow_type)
 
 
-def _json_column(values: Sequence[Any]) -> pa.Array:
-    dump = json_values.dump_with_floats
+def _has_floats(branches: Sequence[Schema], named: Named) -> bool:
+    walk = _Walk(named)
+    for branch in branches:
+        walk.visit(branch, ())
+    return walk.has_floats
+
+
+def _json_column(dump: Callable[[Any], str], values: Sequence[Any]) -> pa.Array:
     return pa.array([None if value is None else dump(value) for value in values], pa.string())
 
 
@@ -245,12 +263,14 @@ class _Walk:
     def __init__(self, named: Named) -> None:
         self._named = named
         self.is_recursive = False
+        self.has_floats = False
         self._seen: set[str] = set()
 
     def visit(self, schema: Schema, above: tuple[str, ...]) -> None:
         schema = _resolved(schema, self._named)
         if len(above) > _MOST_DEPTH:
             raise UnusableSchema(f"The schema is nested more than {_MOST_DEPTH} levels deep.")
+        self.has_floats |= schema in _FLOATS or (isinstance(schema, dict) and schema["type"] in _FLOATS)
         if isinstance(schema, list):
             for branch in schema:
                 self.visit(branch, (*above, ""))

@@ -31,6 +31,27 @@ def number_column(values: Sequence[Any], found: set[type]) -> tuple[types.Column
     return _decimals(values)
 
 
+def unscaled_column(column_type: types.ColumnType, values: Sequence[bytes | None]) -> pa.Array:
+    """A column of decimals that come as their unscaled values: integers in two's complement, big-endian.
+
+    Raises:
+        ValueError: One has more digits than the column.
+    """
+    integers = [None if value is None else int.from_bytes(value, signed=True) for value in values]
+    arrow_type = types.to_arrow(column_type)
+    try:
+        unscaled = pa.array(integers, pa.int64()).cast(pa.decimal128(types.DECIMAL_DIGITS, 0))
+    except (OverflowError, pa.ArrowInvalid):
+        scale = column_type.scale
+        exact = [None if each is None else Decimal(f"{each}E-{scale}") for each in integers]
+        return pa.array(exact, arrow_type)
+    # The same integers, with the point elsewhere; the cast then checks the digits.
+    placed = pa.Array.from_buffers(
+        pa.decimal128(types.DECIMAL_DIGITS, column_type.scale), len(unscaled), unscaled.buffers()
+    )
+    return placed.cast(arrow_type)
+
+
 def _integer_type(array: pa.Array) -> types.ColumnType:
     bounds = pc.min_max(array).as_py()
     for limit, column_type in ((_SHORT, types.SHORT), (_INT, types.INT)):

@@ -28,8 +28,8 @@ from syncline.connectors.azure_service_bus.decode.protobuf_values import (
     enum_name,
     is_repeated,
     json_text,
+    plain,
     timestamp_microseconds,
-    value_text,
 )
 from syncline.connectors.schema_registry import RegisteredSchema, UnusableSchema
 from syncline.warehouses import types
@@ -145,7 +145,7 @@ def _build(
 def _column(field: FieldDescriptor) -> tuple[ColumnType, Callable[[Any], Any] | None]:
     """The type of a field's column, and what makes the column's values of the field's (None: nothing has to)."""
     if is_repeated(field):
-        return types.JSON, partial(json_text, field)
+        return types.JSON, partial(json_text, plain(field))
     message_type: Any = field.message_type
     if message_type is not None:
         name = message_type.full_name
@@ -154,8 +154,8 @@ def _column(field: FieldDescriptor) -> tuple[ColumnType, Callable[[Any], Any] | 
         if name in WRAPPERS:
             return _scalar(message_type.fields_by_name["value"])[0], lambda wrapper: wrapper.value
         if name in _AS_TEXT:
-            return types.STRING, partial(value_text, field)
-        return types.JSON, partial(json_text, field)
+            return types.STRING, plain(field)
+        return types.JSON, partial(json_text, plain(field))
     return _scalar(field)
 
 

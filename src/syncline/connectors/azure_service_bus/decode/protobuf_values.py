@@ -8,6 +8,7 @@ always there.
 import base64
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache, partial
 from math import isfinite
 from typing import Any, cast
 
@@ -16,21 +17,13 @@ from google.protobuf.message import Message
 
 from syncline.connectors.azure_service_bus.decode import json_values, moments
 
+Converter = Callable[[Any], Any]
+
 TIMESTAMP = "google.protobuf.Timestamp"
 WRAPPERS = frozenset(
     f"google.protobuf.{name}Value"
     for name in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
 )
-
-
-def json_text(field: FieldDescriptor, value: Any) -> str:
-    """The JSON text of a field's value."""
-    return json_values.dump(plain(field, value))
-
-
-def value_text(field: FieldDescriptor, value: Any) -> str:
-    """The text of a value that is text in JSON."""
-    return str(plain(field, value))
 
 
 def is_repeated(field: FieldDescriptor) -> bool:
@@ -57,40 +50,75 @@ def timestamp_microseconds(message: Any) -> int:
     return microseconds
 
 
-def plain(field: FieldDescriptor, value: Any) -> Any:
-    """A field's value as orjson writes it."""
+def json_text(convert: Converter, value: Any) -> str:
+    """The JSON text of a value."""
+    return json_values.dump(convert(value))
+
+
+def plain(field: FieldDescriptor) -> Converter:
+    """What makes of the field's values what orjson writes."""
+    single = _single(field)
     if not is_repeated(field):
-        return _single(field, value)
+        return single or _as_it_is
     message_type: Any = field.message_type
     if message_type is not None and message_type.GetOptions().map_entry:
-        key, item = message_type.fields_by_name["key"], message_type.fields_by_name["value"]
-        return {_key(_single(key, name)): _single(item, value[name]) for name in value}
-    return [_single(field, each) for each in value]
+        return partial(_map, _single(message_type.fields_by_name["value"]))
+    return list if single is None else partial(_items, single)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _items(convert: Converter, values: Any) -> list[Any]:
+    return [convert(value) for value in values]
+
+
+def _map(convert: Converter | None, values: Any) -> dict[str, Any]:
+    if convert is None:
+        return {_key(key): values[key] for key in values}
+    return {_key(key): convert(values[key]) for key in values}
 
 
 def _key(key: Any) -> str:
     return str(key).lower() if isinstance(key, bool) else str(key)
 
 
-def _single(field: FieldDescriptor, value: Any) -> Any:
+def _single(field: FieldDescriptor) -> Converter | None:
+    """What makes of one value what orjson writes; None where it is that already."""
     message_type: Any = field.message_type
     if message_type is not None:
-        known = _WELL_KNOWN.get(message_type.full_name)
-        return known(value) if known else _message(value)
+        name: str = message_type.full_name
+        return _WELL_KNOWN.get(name, _message)
     if field.type == FieldDescriptor.TYPE_BYTES:
-        return base64.b64encode(value).decode()
+        return _base64
     if field.enum_type is not None:
-        return enum_name(field.enum_type, value)
-    if isinstance(value, float) and not isfinite(value):
-        return str(value)
-    return value
+        return partial(enum_name, field.enum_type)
+    return _finite if field.cpp_type in _FLOATS else None
+
+
+_FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def _finite(value: float) -> float | str:
+    return value if isfinite(value) else str(value)
+
+
+@lru_cache(maxsize=4096)
+def _fields(descriptor: Descriptor) -> tuple[tuple[str, bool, Converter], ...]:
+    """Name, presence and converter of each field: what every message of the type needs."""
+    return tuple((field.name, field.has_presence, plain(field)) for field in descriptor.fields)
 
 
 def _message(message: Message) -> dict[str, Any]:
     return {
-        field.name: plain(field, getattr(message, field.name))
-        for field in cast(Descriptor, message.DESCRIPTOR).fields
-        if not field.has_presence or message.HasField(field.name)
+        name: convert(getattr(message, name))
+        for name, has_presence, convert in _fields(cast(Descriptor, message.DESCRIPTOR))
+        if not has_presence or message.HasField(name)
     }
 
 
@@ -106,14 +134,14 @@ def _duration(message: Any) -> str:
 
 
 def _wrapper(message: Any) -> Any:
-    return _single(message.DESCRIPTOR.fields_by_name["value"], message.value)
+    return plain(message.DESCRIPTOR.fields_by_name["value"])(message.value)
 
 
 def _value(message: Any) -> Any:
     kind = message.WhichOneof("kind")
     if kind is None or kind == "null_value":
         return None
-    return _single(message.DESCRIPTOR.fields_by_name[kind], getattr(message, kind))
+    return plain(message.DESCRIPTOR.fields_by_name[kind])(getattr(message, kind))
 
 
 def _struct(message: Any) -> dict[str, Any]:
@@ -124,7 +152,7 @@ def _list(message: Any) -> list[Any]:
     return [_value(item) for item in message.values]
 
 
-_WELL_KNOWN: dict[str, Callable[[Any], Any]] = {
+_WELL_KNOWN: dict[str, Converter] = {
     TIMESTAMP: _timestamp,
     "google.protobuf.Duration": _duration,
     "google.protobuf.FieldMask": lambda message: ",".join(message.paths),
