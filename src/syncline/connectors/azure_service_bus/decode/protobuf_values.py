@@ -89,7 +89,8 @@ def _single(field: FieldDescriptor) -> Converter | None:
     message_type: Any = field.message_type
     if message_type is not None:
         name: str = message_type.full_name
-        return _WELL_KNOWN.get(name, _message)
+        known: Converter = _WELL_KNOWN.get(name, _message)
+        return known
     if field.type == FieldDescriptor.TYPE_BYTES:
         return _base64
     if field.enum_type is not None:
