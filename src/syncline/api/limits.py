@@ -17,6 +17,8 @@ from syncline.settings import Settings
 _MINUTE, _HOUR = 60, 3600
 
 _TESTING = re.compile(r"^/v1/(connections|destinations)(/[^/]+/test|/[^/]+)?$")
+_SETUP = {"config", "auth", "networking_method", "private_link_id", "proxy_agent_id", "hybrid_deployment_agent_id"}
+"""Fields whose change may call for setup tests."""
 _READING_SOURCE = re.compile(r"^/v1/connections/[^/]+/schemas/reload$")
 
 
@@ -103,7 +105,11 @@ def _always(_method: str, _path: str, _body: Mapping[str, Any]) -> bool:
 
 
 def _runs_tests(method: str, path: str, body: Mapping[str, Any]) -> bool:
-    return method in {"POST", "PATCH"} and body.get("run_setup_tests") is not False and bool(_TESTING.match(path))
+    if not _TESTING.match(path) or body.get("run_setup_tests") is False:
+        return False
+    if method == "PATCH":  # pausing a connection, for one, tests nothing
+        return body.get("run_setup_tests") is True or not _SETUP.isdisjoint(body)
+    return method == "POST"
 
 
 def _reads_source(method: str, path: str, _body: Mapping[str, Any]) -> bool:
