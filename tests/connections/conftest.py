@@ -1,9 +1,15 @@
 """Fixtures of the connections' tests."""
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from syncline.connectors.azure_service_bus.connector import AzureServiceBusConnector
+from syncline.connectors.base import SetupTestResult, SourceContext
+from tests.connections.support import UseResults
 
 CONNECTION_STRING = (
     "Endpoint=sb://127.0.0.1:9;SharedAccessKeyName=k;SharedAccessKey=aHVudGVyMg==;UseDevelopmentEmulator=true"
@@ -37,3 +43,36 @@ def body(group_id: str) -> dict[str, Any]:
             "sync_type": "Unpacked",
         },
     }
+
+
+@pytest.fixture
+def use_results(monkeypatch: pytest.MonkeyPatch) -> UseResults:
+    """Replaces what the connector's setup tests find; returns what they were asked to test."""
+
+    def use(*results: SetupTestResult, pause: float = 0.0) -> list[SourceContext]:
+        tested: list[SourceContext] = []
+
+        async def run(_self: object, context: SourceContext) -> list[SetupTestResult]:
+            tested.append(context)
+            await asyncio.sleep(pause)
+            return list(results)
+
+        monkeypatch.setattr(AzureServiceBusConnector, "run_setup_tests", run)
+        return tested
+
+    return use
+
+
+@pytest.fixture
+async def destination(client: httpx.AsyncClient, group_id: str, tmp_path: Path) -> None:
+    """The group's destination."""
+    body = {
+        "group_id": group_id,
+        "service": "duckdb",
+        "region": "LOCAL",
+        "time_zone_offset": "0",
+        "run_setup_tests": False,
+        "config": {"path": str(tmp_path / "warehouse.duckdb")},
+    }
+    response = await client.post("/v1/destinations", json=body)
+    assert response.status_code == 201, response.text

@@ -2,67 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from syncline.connections import setup_tests
-from syncline.connectors.azure_service_bus.connector import AzureServiceBusConnector
-from syncline.connectors.base import SetupTestResult, SourceContext
 from syncline.settings import Settings
-from syncline.store.database import Database
-from syncline.store.models import Connection
-
-PASSED = SetupTestResult("Everything", "PASSED", "It works.")
-FAILED = SetupTestResult("Credentials", "FAILED", "The key is refused. Send another.", "401")
-
-UseResults = Callable[..., None]
-
-
-@pytest.fixture
-def use_results(monkeypatch: pytest.MonkeyPatch) -> UseResults:
-    """Replaces what the connector's setup tests find."""
-
-    def use(*results: SetupTestResult, pause: float = 0.0) -> None:
-        async def run(_self: object, _context: SourceContext) -> list[SetupTestResult]:
-            await asyncio.sleep(pause)
-            return list(results)
-
-        monkeypatch.setattr(AzureServiceBusConnector, "run_setup_tests", run)
-
-    return use
-
-
-@pytest.fixture
-async def destination(client: httpx.AsyncClient, group_id: str, tmp_path: Path) -> None:
-    body = {
-        "group_id": group_id,
-        "service": "duckdb",
-        "region": "LOCAL",
-        "time_zone_offset": "0",
-        "run_setup_tests": False,
-        "config": {"path": str(tmp_path / "warehouse.duckdb")},
-    }
-    response = await client.post("/v1/destinations", json=body)
-    assert response.status_code == 201, response.text
-
-
-async def create(client: httpx.AsyncClient, body: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    response = await client.post("/v1/connections", json={**body, **changes})
-    assert response.status_code == 201, response.text
-    data: dict[str, Any] = response.json()["data"]
-    return data
-
-
-async def stored(settings: Settings, connection_id: str) -> Connection:
-    database = Database(settings.store_url)
-    async with database.session(read_only=True) as session:
-        connection = await session.get_one(Connection, connection_id)
-    await database.close()
-    return connection
+from tests.connections.support import FAILED, PASSED, UseResults, create, stored
 
 
 @pytest.mark.usefixtures("destination")

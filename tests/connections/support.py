@@ -1,0 +1,69 @@
+"""What the connections' tests share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from syncline.connectors.base import SetupTestResult, SourceContext
+from syncline.settings import Settings
+from syncline.store.database import Database
+from syncline.store.models import Connection, Cursor, Run, RunState, utc_now
+
+PASSED = SetupTestResult("Everything", "PASSED", "It works.")
+FAILED = SetupTestResult("Credentials", "FAILED", "The key is refused. Send another.", "401")
+
+UseResults = Callable[..., list[SourceContext]]
+
+
+async def create(client: httpx.AsyncClient, body: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    response = await client.post("/v1/connections", json={**body, **changes})
+    assert response.status_code == 201, response.text
+    data: dict[str, Any] = response.json()["data"]
+    return data
+
+
+async def stored(settings: Settings, connection_id: str) -> Connection:
+    database = Database(settings.store_url)
+    async with database.session(read_only=True) as session:
+        connection = await session.get_one(Connection, connection_id)
+    await database.close()
+    return connection
+
+
+async def change_stored(settings: Settings, connection_id: str, **columns: Any) -> None:
+    """Change columns behind the API's back."""
+    database = Database(settings.store_url)
+    async with database.session() as session:
+        connection = await session.get_one(Connection, connection_id)
+        for name, value in columns.items():
+            setattr(connection, name, value)
+    await database.close()
+
+
+async def store_cursors(settings: Settings, connection_id: str, **sequence_numbers: int) -> None:
+    """Positions, as syncs would have left them."""
+    database = Database(settings.store_url)
+    async with database.session() as session:
+        for stream, number in sequence_numbers.items():
+            position = {"sequence_number": number, "enqueued_time": "2026-01-01T00:00:00+00:00"}
+            session.add(Cursor(connection_id=connection_id, stream=stream, position=position))
+    await database.close()
+
+
+async def pretend_to_run_elsewhere(settings: Settings, connection_id: str, owner: str = "elsewhere/1") -> str:
+    """A run that a process of another server carries out."""
+    database = Database(settings.store_url)
+    async with database.session() as session:
+        run = Run(
+            connection_id=connection_id,
+            active_connection_id=connection_id,
+            trigger="api",
+            state=RunState.RUNNING,
+            owner=owner,
+            started_at=utc_now(),
+            heartbeat_at=utc_now(),
+        )
+        session.add(run)
+    await database.close()
+    return run.id
