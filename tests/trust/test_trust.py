@@ -15,27 +15,45 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import SecretStr
 
 from syncline.settings import Settings
+from tests.support.postgres import PostgresServer
+
+ALL = [(kind, store) for kind in ("connection", "destination") for store in ("sqlite", "postgresql")]
+SOME = [("connection", "sqlite"), ("destination", "postgresql")]
+"""Both kinds of owner and both kinds of store; the tests of what the store does run on all four."""
+
+
+@pytest.fixture(params=SOME, ids="-".join)
+def where(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """The kind of owner and the kind of store."""
+    kind, store = request.param
+    return kind, store
 
 
 @pytest.fixture
-def settings(tmp_path: Path, store_url: str) -> Settings:
-    return Settings(home=tmp_path / "home", port=0, database_url=store_url)
+def settings(tmp_path: Path, where: tuple[str, str], request: pytest.FixtureRequest) -> Settings:
+    if where[1] == "sqlite":
+        return Settings(home=tmp_path / "home", port=0)
+    server: PostgresServer = request.getfixturevalue("postgres")
+    url = server.url_of(request.getfixturevalue("postgres_database"))
+    return Settings(home=tmp_path / "home", port=0, database_url=SecretStr(url))
 
 
-@pytest.fixture(params=["connection", "destination"])
-async def owner(request: pytest.FixtureRequest, client: httpx.AsyncClient) -> str:
+@pytest.fixture
+async def owner(where: tuple[str, str], client: httpx.AsyncClient) -> str:
     """The path of a new connection or destination."""
+    kind, _ = where
     group_id = (await client.post("/v1/groups", json={"name": "group"})).json()["data"]["id"]
     fields: dict[str, Any] = {"group_id": group_id, "run_setup_tests": False}
-    if request.param == "connection":
+    if kind == "connection":
         fields |= {"service": "azure_service_bus", "config": {"schema": "bus"}}
     else:
         fields |= {"service": "duckdb", "time_zone_offset": "0"}
-    answer = await client.post(f"/v1/{request.param}s", json=fields)
+    answer = await client.post(f"/v1/{kind}s", json=fields)
     assert answer.status_code == 201, answer.text
-    return f"/v1/{request.param}s/{answer.json()['data']['id']}"
+    return f"/v1/{kind}s/{answer.json()['data']['id']}"
 
 
 def certificate(name: str = "db.example.com") -> tuple[dict[str, str], bytes]:
@@ -54,6 +72,7 @@ def host_key(private: Any = None) -> dict[str, str]:
     return {"hash": base64.b64encode(digest).decode().rstrip("="), "public_key": f"{line} host comment"}
 
 
+@pytest.mark.parametrize("where", ALL, ids="-".join, indirect=True)
 async def test_a_certificate_is_approved_read_and_revoked(client: httpx.AsyncClient, owner: str) -> None:
     request, der = certificate()
     answer = await client.post(f"{owner}/certificates", json=request)
@@ -98,6 +117,7 @@ async def test_a_fingerprint_is_approved_read_and_revoked(client: httpx.AsyncCli
     assert (answer.status_code, answer.json()["code"]) == (404, "NotFound_Fingerprint")
 
 
+@pytest.mark.parametrize("where", ALL, ids="-".join, indirect=True)
 async def test_approving_again_answers_the_first_record(client: httpx.AsyncClient, owner: str) -> None:
     request, der = certificate()
     first = (await client.post(f"{owner}/certificates", json=request)).json()["data"]
@@ -186,6 +206,7 @@ async def test_an_unknown_owner_is_not_found(client: httpx.AsyncClient, owner: s
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(404, f"NotFound_{kind}")}
 
 
+@pytest.mark.parametrize("where", ALL, ids="-".join, indirect=True)
 async def test_what_is_trusted_goes_with_its_owner(client: httpx.AsyncClient, owner: str) -> None:
     request, _ = certificate()
     assert (await client.post(f"{owner}/certificates", json=request)).status_code == 201

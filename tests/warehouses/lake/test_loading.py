@@ -160,3 +160,11 @@ def test_many_loads_of_many_rows(lake: Lake) -> None:
     found = lake.read()
     assert found.num_rows == 30_000
     assert sorted(found.column("sequence_num").to_pylist()) == list(range(20_000, 50_000))
+
+
+def test_many_small_loads_make_one_row_group(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, "PARQUET")
+    for number in range(20):
+        lake.load({"message_id": [str(number)], "sequence_num": [number]})
+    with pq.ParquetFile(lake.folder / "bus" / "orders" / "data.parquet") as file:
+        assert (file.num_row_groups, file.metadata.num_rows) == (1, 20)

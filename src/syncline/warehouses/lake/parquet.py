@@ -19,6 +19,8 @@ from syncline.warehouses.lake.storage import Storage
 from syncline.warehouses.types import ColumnType
 
 DATA = "data.parquet"
+GROUP_ROWS = 100_000
+"""Rows of a row group, at least: many small loads must not make many small groups."""
 
 
 class ParquetTables:
@@ -53,11 +55,13 @@ class ParquetTables:
         new = folder / "new.parquet"
         schema = pa.schema([types.arrow_field(name, column_type) for name, column_type in target.items()])
         with pq.ParquetWriter(new, schema, compression="zstd") as writer:
+            pending: list[pa.Table] = []
             for table in self._read(table_name, None):
-                kept = table.filter(pc.invert(replaced(table, rows, key)))
-                if kept.num_rows:
-                    writer.write_table(shaped(kept, schema))
-            writer.write_table(shaped(rows, schema))
+                pending.append(shaped(table.filter(pc.invert(replaced(table, rows, key))), schema))
+                if sum(part.num_rows for part in pending) >= GROUP_ROWS:
+                    writer.write_table(pa.concat_tables(pending), row_group_size=2 * GROUP_ROWS)
+                    pending = []
+            writer.write_table(pa.concat_tables([*pending, shaped(rows, schema)]), row_group_size=2 * GROUP_ROWS)
         self._storage.replace(new, self._path(table_name))
 
     def _path(self, table_name: str) -> str:
