@@ -1,0 +1,178 @@
+"""Reading and changing the schema config over HTTP, without a sync."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.tables.conftest import Connect, Connected
+
+
+@pytest.fixture
+async def known(connection: Connected) -> Connected:
+    """A connection whose source was asked."""
+    await connection.answer("POST", "/reload", {})
+    return connection
+
+
+def tables(config: Any) -> dict[str, bool]:
+    """Whether each table is enabled."""
+    return {name: table["enabled"] for name, table in config["schemas"]["bus"]["tables"].items()}
+
+
+async def test_a_reload_asks_the_source(connection: Connected) -> None:
+    config = await connection.answer("POST", "/reload")
+    assert tables(config) == {"orders": True, "sales/Payments.EU": True}
+    assert await connection.answer("GET") == config
+    assert tables(await connection.answer("POST", "/reload", {"exclude_mode": "EXCLUDE"})) == {
+        "orders": False,
+        "sales/Payments.EU": False,
+    }
+    assert (await connection.answer("GET"))["schemas"]["bus"]["enabled"] is False
+    await connection.answer(
+        "PATCH", "", {"schemas": {"bus": {"enabled": True, "tables": {"orders": {"enabled": True}}}}}
+    )
+    assert tables(await connection.answer("POST", "/reload", {"exclude_mode": "PRESERVE"})) == {
+        "orders": True,
+        "sales/Payments.EU": False,
+    }
+    config = await connection.answer("POST", "/reload", {"exclude_mode": "INCLUDE"})
+    assert (tables(config), config["schemas"]["bus"]["enabled"]) == ({"orders": True, "sales/Payments.EU": True}, True)
+
+
+async def test_a_reload_tells_what_the_source_has_no_longer(known: Connected) -> None:
+    await known.create_topic("extra")
+    assert tables(await known.answer("POST", "/reload"))["extra"] is True
+    await known.delete_topic("extra")
+    config = await known.answer("POST", "/reload")
+    extra = config["schemas"]["bus"]["tables"]["extra"]
+    assert extra["enabled_patch_settings"] == {"allowed": False, "reason_code": "DELETED"}
+    status, code, message = await known.refusal("PATCH", "/bus/tables/extra", {"enabled": False})
+    assert (status, code) == (400, "InvalidInput")
+    assert "'extra' cannot be disabled: the source has it no longer" in message
+    await known.create_topic("extra")
+    config = await known.answer("POST", "/reload")
+    assert config["schemas"]["bus"]["tables"]["extra"]["enabled_patch_settings"] == {"allowed": True}
+
+
+async def test_a_source_that_refuses_is_told(connect: Connect) -> None:
+    connection = await connect(topics=["orders"])
+    await connection.delete_topic("orders")
+    status, code, message = await connection.refusal("POST", "/reload")
+    assert (status, code) == (400, "IllegalState")
+    assert message.startswith("The source did not say what it has: The namespace has no topic orders.")
+
+
+async def test_the_whole_config_is_changed_at_once_or_not_at_all(known: Connected) -> None:
+    before = await known.answer("GET")
+    request: dict[str, Any] = {
+        "schema_change_handling": "BLOCK_ALL",
+        "schemas": {"bus": {"tables": {"orders": {"enabled": False}, "Orders": {"enabled": False}}}},
+    }
+    status, code, message = await known.refusal("PATCH", "", request)
+    assert (status, code) == (404, "NotFound_Table")
+    assert "'Orders'" in message
+    assert "Did you mean 'orders'?" in message
+    assert await known.answer("GET") == before
+    del request["schemas"]["bus"]["tables"]["Orders"]
+    config = await known.answer("PATCH", "", request)
+    assert config["schema_change_handling"] == "BLOCK_ALL"
+    assert tables(config) == {"orders": False, "sales/Payments.EU": True}
+    assert await known.answer("PATCH", "", {}) == config
+
+
+WRONG: list[tuple[str, str, Any, tuple[int, str], str]] = [
+    ("PATCH", "/Bus", {"enabled": True}, (404, "NotFound_Schema"), "The schema of this connection is 'bus'"),
+    ("PATCH", "/x/tables/orders", {"enabled": True}, (404, "NotFound_Schema"), "'x'"),
+    ("PATCH", "/bus/tables/nope", {"enabled": True}, (404, "NotFound_Table"), "schemas/reload"),
+    ("GET", "/bus/tables/nope/columns", None, (404, "NotFound_Table"), "'nope'"),
+    ("GET", "/x/tables/orders/columns", None, (404, "NotFound_Schema"), "'x'"),
+    ("PATCH", "", {"schemas": {"x": {"enabled": True}}}, (404, "NotFound_Schema"), "'x'"),
+    ("PATCH", "/bus/tables/orders", {"sync_mode": "ALL"}, (400, "InvalidInput"), "sync_mode"),
+    ("PATCH", "/bus/tables/orders", {"enable": True}, (400, "InvalidInput"), "enable"),
+    ("PATCH", "/bus/tables/orders", {"enabled": "true"}, (400, "InvalidInput"), "enabled"),
+    ("PATCH", "", {"schema_change_handling": "ALLOW"}, (400, "InvalidInput"), "schema_change_handling"),
+    ("POST", "/reload", {"exclude_mode": "ALL"}, (400, "InvalidInput"), "exclude_mode"),
+    ("POST", "", {"schemas": {}}, (400, "IllegalState"), "has a schema config already"),
+    ("DELETE", "/bus/tables/orders/columns/value_x", None, (404, "NotFound_Column"), "'value_x'"),
+    ("DELETE", "/bus/tables/orders/columns/message_id", None, (409, "Conflict"), "needed to load"),
+    ("POST", "/drop-columns", {"schemas": {"bus": {"tables": {}, "x": 1}}}, (400, "InvalidInput"), "schemas.bus.x"),
+]
+
+
+async def test_what_is_wrong_is_named(known: Connected) -> None:
+    for method, path, body, expected, part in WRONG:
+        status, code, message = await known.refusal(method, path, body)
+        assert (status, code) == expected, message
+        assert part in message
+
+
+async def test_what_loading_needs_can_be_neither_blocked_nor_hashed(known: Connected) -> None:
+    for name in ("message_id", "sequence_num", "_fivetran_synced"):
+        path = f"/bus/tables/orders/columns/{name}"
+        for change, word in (({"enabled": False}, "disabled"), ({"hashed": True}, "hashed")):
+            status, code, message = await known.refusal("PATCH", path, change)
+            assert (status, code) == (400, "InvalidInput")
+            assert f"The column '{name}' of the table 'orders' cannot be {word}" in message
+        await known.answer("PATCH", path, {"enabled": True, "hashed": False})
+
+
+async def test_the_primary_key_cannot_be_chosen(known: Connected) -> None:
+    status, code, message = await known.refusal(
+        "PATCH", "/bus/tables/orders/columns/value_id", {"is_primary_key": True}
+    )
+    assert (status, code) == (400, "InvalidInput")
+    assert "the primary key of the table 'orders' is message_id" in message
+    status, _, _ = await known.refusal("PATCH", "/bus/tables/orders/columns/message_id", {"is_primary_key": False})
+    assert status == 400
+    await known.answer("PATCH", "/bus/tables/orders/columns/message_id", {"is_primary_key": True})
+
+
+async def test_columns_can_be_named_before_the_first_message(known: Connected) -> None:
+    path = "/bus/tables/sales%2FPayments.EU/columns"
+    assert list((await known.answer("GET", path))["columns"]) == ["_fivetran_synced", "message_id", "sequence_num"]
+    config = await known.answer("PATCH", f"{path}/value_a%2Fb", {"enabled": False})
+    (name,) = config["schemas"]["bus"]["tables"]["sales/Payments.EU"]["columns"]
+    assert name == "value_a/b"
+    await known.answer("DELETE", f"{path}/value_a%2Fb")
+    await known.answer("PATCH", f"{path}/value_a%2Fb", {"enabled": True})
+    status, code, message = await known.refusal("DELETE", f"{path}/value_a%2Fb")
+    assert (status, code) == (409, "Conflict")
+    assert "Set its `enabled` to false first" in message
+
+
+async def test_a_connection_that_is_not_connected_has_none(client: httpx.AsyncClient, group_id: str) -> None:
+    body = {
+        "group_id": group_id,
+        "service": "azure_service_bus",
+        "run_setup_tests": False,
+        "config": {"schema": "other"},
+    }
+    identifier = (await client.post("/v1/connections", json=body)).json()["data"]["id"]
+    for method, path, request in (
+        ("GET", "", None),
+        ("POST", "", {"schemas": {}}),
+        ("PATCH", "", {}),
+        ("POST", "/reload", {}),
+        ("PATCH", "/other/tables/t", {"enabled": True}),
+        ("GET", "/other/tables/t/columns", None),
+    ):
+        answer = await client.request(method, f"/v1/connections/{identifier}/schemas{path}", json=request)
+        assert (answer.status_code, answer.json()["code"]) == (400, "InvalidInput")
+        assert "has the setup state 'incomplete'" in answer.json()["message"]
+    answer = await client.get("/v1/connectors/nobody/schemas")
+    assert (answer.status_code, answer.json()["code"]) == (404, "NotFound_Connection")
+
+
+async def test_nothing_can_be_changed_before_anything_is_known(connection: Connected) -> None:
+    for method, path in (("GET", ""), ("PATCH", ""), ("PATCH", "/bus"), ("PATCH", "/bus/tables/orders")):
+        status, code, _ = await connection.refusal(
+            method, path, None if method == "GET" else {"enabled": True} if path else {}
+        )
+        assert (status, code) == (404, "NotFound_SchemaConfig")
+
+
+async def test_deleting_the_connection_deletes_its_config(known: Connected) -> None:
+    assert (await known.client.delete(f"/v1/connections/{known.id}")).status_code == 200
+    status, code, _ = await known.refusal("GET")
+    assert (status, code) == (404, "NotFound_Connection")
