@@ -1,6 +1,7 @@
 """A schema registry over HTTP, as far as serializers and decoders need one: Confluent's REST API, and Azure's."""
 
 import base64
+import contextlib
 import json
 import threading
 import time
@@ -37,7 +38,7 @@ class Fault:
 class SchemaRegistryServer:
     """Runs in a thread. Use it as a context manager."""
 
-    def __init__(self, *, key: str | None = KEY, secret: str = SECRET) -> None:
+    def __init__(self, *, key: str | None = KEY, secret: str = SECRET, authorization: str | None = None) -> None:
         self.schemas: list[Registered] = []
         self.subjects: dict[str, list[int]] = {}
         self.azure: dict[str, str] = {}
@@ -45,7 +46,8 @@ class SchemaRegistryServer:
         self.faults: deque[Fault] = deque()
         self.broken: Fault | None = None
         """Given to every request, while it is set."""
-        self._expected = None if key is None else f"Basic {base64.b64encode(f'{key}:{secret}'.encode()).decode()}"
+        basic = None if key is None else f"Basic {base64.b64encode(f'{key}:{secret}'.encode()).decode()}"
+        self._expected = authorization or basic
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -107,6 +109,8 @@ class SchemaRegistryServer:
                 versions = self.subjects.get(subject, [])
                 number = len(versions) if version == "latest" else int(version)
                 return (200, self._version(subject, number)) if 0 < number <= len(versions) else _unknown(40402)
+            case ["$schemaGroups"]:
+                return 200, {"value": ["group"]}
             case ["$schemaGroups", "$schemas", identifier]:
                 text = self.azure.get(identifier)
                 return (200, text) if text else (404, {"error": {"code": "ItemNotFound", "message": "no such schema"}})
@@ -150,7 +154,8 @@ class SchemaRegistryServer:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                with contextlib.suppress(ConnectionError):  # the client may have seen enough
+                    self.wfile.write(content)
 
         return Handler
 

@@ -11,12 +11,15 @@ import trustme
 
 from syncline.connectors.azure_service_bus.config import AzureServiceBusAuth
 from syncline.connectors.azure_service_bus.entra import EntraCredential
+from syncline.connectors.azure_service_bus.schema_registry import schema_registry
 from syncline.connectors.base import SourceConfigurationError, SourceContext, SourceUnavailable
 from syncline.connectors.registry import connector_for
+from syncline.connectors.schema_registry import AzureSchemaId
 from syncline.emulator.descriptions import SubscriptionDescription, TopicDescription
 from syncline.emulator.emulator import EmulatorThread
 from syncline.emulator.tokens import JsonWebTokenVerifier
 from tests.connectors.azure_service_bus.conftest import SUBSCRIPTION, context_for, read_all
+from tests.support.schema_registry import SchemaRegistryServer
 
 AUTH = {"refresh_token": "refresh-1", "client_access": {"client_id": "app", "client_secret": "app-secret"}}
 ISSUER, AUDIENCE, KEY = "https://issuer.example.com", "https://servicebus.azure.net", "k" * 32
@@ -27,6 +30,7 @@ class Issuer:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.scopes: list[str] = []
         self.settings: dict[str, Any] = {}
         self.answer: dict[str, Any] | Exception | None = None
         self.seconds = 3600
@@ -37,7 +41,7 @@ class Issuer:
 
     def acquire_token_by_refresh_token(self, refresh_token: str, scopes: list[str]) -> dict[str, Any]:
         self.asked.append(refresh_token)
-        assert scopes == ["https://servicebus.azure.net/.default"]
+        self.scopes = scopes
         if isinstance(self.answer, Exception):
             raise self.answer
         claims = {"iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + self.seconds}
@@ -66,6 +70,7 @@ def test_a_token_is_asked_for_once_while_it_lasts(issuer: Issuer) -> None:
     first = made.get_token("any")
     assert made.get_token("any") == first
     assert issuer.asked == ["refresh-1"]
+    assert issuer.scopes == ["https://servicebus.azure.net/.default"]
     assert issuer.settings["client_id"] == "app"
     assert issuer.settings["authority"] == "https://login.example.com/tenant"
 
@@ -76,6 +81,24 @@ def test_a_token_that_ends_soon_is_renewed_with_the_newest_refresh_token(issuer:
     made.get_token("any")
     made.get_token("any")
     assert issuer.asked == ["refresh-1", "refresh-2"]
+
+
+def test_azures_schema_registry_is_asked_with_a_token_of_its_own(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer.answer = {"access_token": "the-token", "expires_in": 3600}
+    monkeypatch.setattr("syncline.connectors.schema_registry.client._is_azure", lambda url: True)
+    with SchemaRegistryServer(authorization="Bearer the-token") as server:
+        server.azure["a" * 32] = '"long"'
+        settings = {"auth_type": "AzureActiveDirectory", "namespace": "n", "message_type": "Avro"}
+        context = context_for(None, auth=AUTH, **settings, schema_registry_urls=[server.url])
+        registry = schema_registry(context, timeout=5)
+        assert registry is not None
+        assert registry.check() == ["AVRO"]
+        assert registry.schema(AzureSchemaId("a" * 32)).text == '"long"'
+        registry.close()
+    assert issuer.scopes == ["https://eventhubs.azure.net/.default"]
+    assert issuer.asked == ["refresh-1"]
 
 
 def test_a_refusal_says_what_to_do(issuer: Issuer) -> None:

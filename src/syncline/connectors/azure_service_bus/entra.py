@@ -10,7 +10,9 @@ from azure.core.credentials import AccessToken
 from syncline.connectors.azure_service_bus.config import AzureServiceBusAuth
 from syncline.connectors.errors import SourceConfigurationError, SourceUnavailable
 
-_SCOPES = ["https://servicebus.azure.net/.default"]
+SERVICE_BUS = "https://servicebus.azure.net/.default"
+EVENT_HUBS = "https://eventhubs.azure.net/.default"
+"""What a token is for. Azure Schema Registry is a part of Event Hubs."""
 _RENEW_BEFORE = 300.0
 """Seconds before a token ends at which a new one is asked for."""
 
@@ -21,7 +23,7 @@ class EntraCredential:
     An issuer may answer with a newer refresh token; it is used from then on, as long as this credential lives.
     """
 
-    def __init__(self, auth: AzureServiceBusAuth, *, authority: str, timeout: float) -> None:
+    def __init__(self, auth: AzureServiceBusAuth, *, authority: str, timeout: float, scope: str = SERVICE_BUS) -> None:
         access = auth.client_access
         if access is None or not access.client_id or not access.client_secret or not auth.refresh_token:
             raise SourceConfigurationError(
@@ -33,13 +35,14 @@ class EntraCredential:
         self._refresh_token = auth.refresh_token
         self._authority = authority
         self._timeout = timeout
+        self._scope = scope
         self._lock = threading.Lock()
         self._application: msal.ConfidentialClientApplication | None = None
         self._token: AccessToken | None = None
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
-        """A token for Service Bus that is good for minutes at least. The scopes that the SDK asks for are always
-        those of Service Bus, so they are not looked at.
+        """A token that is good for minutes at least. The scopes that the SDK asks for are those that this
+        credential was made for, so they are not looked at.
 
         Raises:
             SourceConfigurationError: The issuer refused.
@@ -60,7 +63,7 @@ class EntraCredential:
                     timeout=self._timeout,
                     instance_discovery=False,
                 )
-            answer = self._application.acquire_token_by_refresh_token(self._refresh_token, scopes=_SCOPES)
+            answer = self._application.acquire_token_by_refresh_token(self._refresh_token, scopes=[self._scope])
         except Exception as error:  # msal lets whatever its HTTP client and its parser raise through
             raise SourceUnavailable(
                 f"The issuer of tokens, {self._authority}, could not be asked ({type(error).__name__}).",

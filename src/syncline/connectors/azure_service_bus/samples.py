@@ -14,6 +14,7 @@ from syncline.connectors.azure_service_bus.connect import Namespace
 from syncline.connectors.azure_service_bus.entities import Entity
 from syncline.connectors.azure_service_bus.failures import is_refusal, requires_session, source_error
 from syncline.connectors.azure_service_bus.schema_registry import schema_registry
+from syncline.connectors.base import SourceContext
 from syncline.connectors.errors import SourceThrottled
 
 _MESSAGES = 10
@@ -53,7 +54,7 @@ async def peek_samples(namespace: Namespace, entities: Sequence[Entity], seconds
         over.set()
 
 
-def decode_sample(table: pa.Table, config: AzureServiceBusConfig, seconds: float) -> tuple[int, list[str]]:
+def decode_sample(table: pa.Table, context: SourceContext, seconds: float) -> tuple[int, list[str]]:
     """How many of the messages could be decoded, and why the others could not.
 
     Raises:
@@ -62,7 +63,9 @@ def decode_sample(table: pa.Table, config: AzureServiceBusConfig, seconds: float
     # Imported here: it loads an engine that is not needed before there is a message to decode.
     from syncline.connectors.azure_service_bus.decode import decode_batch
 
-    schemas = schema_registry(config, timeout=seconds, attempts=1)
+    assert isinstance(context.config, AzureServiceBusConfig)  # noqa: S101 - the registry of connectors pairs them
+    config = context.config
+    schemas = schema_registry(context, timeout=seconds, attempts=1)
     try:
         columns, rejects = decode_batch(table, config.message_type or "Json", config.effective_sync_type, schemas)
     finally:

@@ -1,6 +1,8 @@
 """The schema registry of a connection."""
 
-from syncline.connectors.azure_service_bus.config import AzureServiceBusConfig
+from syncline.connectors.azure_service_bus.config import AzureServiceBusAuth, AzureServiceBusConfig
+from syncline.connectors.azure_service_bus.entra import EVENT_HUBS, EntraCredential
+from syncline.connectors.base import SourceContext
 from syncline.connectors.schema_registry import ATTEMPTS, SchemaRegistry
 
 REGISTRY_TYPES = ("Avro", "Protobuf")
@@ -8,22 +10,28 @@ REGISTRY_TYPES = ("Avro", "Protobuf")
 _LONGEST_REQUEST = 10.0
 
 
-def schema_registry(
-    config: AzureServiceBusConfig, *, timeout: float, attempts: int = ATTEMPTS
-) -> SchemaRegistry | None:
+def schema_registry(context: SourceContext, *, timeout: float, attempts: int = ATTEMPTS) -> SchemaRegistry | None:
     """A client of the registry; None where the messages need none. It connects when it is first asked.
 
+    Azure Schema Registry takes no key: it is asked with a token of Microsoft Entra, where the connection has that.
+
     Args:
-        config: The settings.
+        context: The connection.
         timeout: Seconds that one request may take; ten are the most.
         attempts: How often the servers are asked before the registry counts as unavailable.
     """
-    if config.message_type not in REGISTRY_TYPES:
+    config = context.config
+    if not isinstance(config, AzureServiceBusConfig) or config.message_type not in REGISTRY_TYPES:
         return None
+    seconds = min(timeout, _LONGEST_REQUEST)
+    entra = None
+    if config.auth_type == "AzureActiveDirectory" and isinstance(context.auth, AzureServiceBusAuth):
+        entra = EntraCredential(context.auth, authority=context.entra_authority, timeout=seconds, scope=EVENT_HUBS)
     return SchemaRegistry(
         config.schema_registry_urls or [],
         config.schema_registry_key,
         config.schema_registry_secret,
-        timeout=min(timeout, _LONGEST_REQUEST),
+        azure_token=None if entra is None else lambda: entra.get_token().token,
+        timeout=seconds,
         attempts=attempts,
     )

@@ -157,7 +157,7 @@ async def _message_type(state: _State) -> tuple[str, str]:
 
 async def _schema_registry(state: _State) -> tuple[str, str]:
     servers = state.config.schema_registry_urls or []
-    registry = schema_registry(state.config, timeout=state.seconds / max(1, len(servers)), attempts=1)
+    registry = schema_registry(state.context, timeout=state.seconds / max(1, len(servers)), attempts=1)
     if registry is None:
         return "The messages need none.", ""
     try:
@@ -300,7 +300,7 @@ async def _messages(state: _State) -> tuple[str, str]:
     reasons: list[str] = []
     for sample in filled:
         rows, rejected = await run_bounded(
-            partial(decode_sample, sample.table, state.config, state.seconds), state.seconds
+            partial(decode_sample, sample.table, state.context, state.seconds), state.seconds
         )
         if rows:
             return f"A message of the {sample.entity.kind} {sample.entity.name} was read and decoded.", ""

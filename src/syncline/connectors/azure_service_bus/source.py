@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import pyarrow.compute as pc
 from azure.core.exceptions import AzureError
@@ -19,10 +19,12 @@ from syncline.connectors.azure_service_bus.administration import (
 )
 from syncline.connectors.azure_service_bus.config import DECLARATION
 from syncline.connectors.azure_service_bus.connect import Namespace
+from syncline.connectors.azure_service_bus.drain import Drainer
 from syncline.connectors.azure_service_bus.entities import DEAD_LETTER, Entity
 from syncline.connectors.azure_service_bus.failures import source_error
 from syncline.connectors.azure_service_bus.fullness import fullness_warnings
 from syncline.connectors.azure_service_bus.limits import unavailable_method
+from syncline.connectors.azure_service_bus.locked import Held
 from syncline.connectors.azure_service_bus.reader import Reader
 from syncline.connectors.azure_service_bus.schema_registry import schema_registry
 from syncline.connectors.base import DecodedBatch, RawBatch, ReadLimits, Source, SourceContext, SourceWarning, Stream
@@ -46,12 +48,12 @@ def open_source(context: SourceContext) -> Iterator[Source]:
     unavailable = unavailable_method(namespace.config)
     if unavailable is not None:
         raise SourceConfigurationError(unavailable.message, unavailable.remedy)
-    schemas = schema_registry(namespace.config, timeout=context.request_timeout)
+    schemas = schema_registry(context, timeout=context.request_timeout)
+    source = AzureServiceBusSource(namespace, context.schema, schemas)
     try:
-        yield AzureServiceBusSource(namespace, context.schema, schemas)
+        yield source
     finally:
-        if schemas is not None:
-            schemas.close()
+        source.close()
 
 
 class AzureServiceBusSource(Source):
@@ -63,6 +65,7 @@ class AzureServiceBusSource(Source):
         self._schemas = schemas
         self._created_at: dict[str, datetime | None] = {}
         self._entities: dict[str, Entity] = {}
+        self._drainers: dict[str, Drainer] = {}
         self._warnings: list[SourceWarning] = []
 
     @property
@@ -94,9 +97,26 @@ class AzureServiceBusSource(Source):
     ) -> Iterator[RawBatch]:
         """The messages of a stream after `position`. The reader says what is read and where it ends."""
         entity = self._entity(stream)
-        with Reader(self._namespace, stream, entity, stop) as reader:
-            for batch in reader.read(position, limits, self._created_at.get(stream.name)):
-                yield _with_source(batch, entity) if entity.is_dead_letter else batch
+        if self._namespace.config.read_mode == "Drain":
+            drainer = self._drainers[stream.name] = Drainer(self._namespace, stream, entity, stop)
+            batches = drainer.read(limits)
+        else:
+            batches = self._browsed(stream, entity, position, limits, stop)
+        for batch in batches:
+            yield _with_source(batch, entity) if entity.is_dead_letter else batch
+
+    def acknowledge(self, stream: Stream, receipts: Sequence[object]) -> None:
+        """Remove the messages of drained batches."""
+        drainer = self._drainers[stream.name]
+        for receipt in receipts:
+            drainer.acknowledge(cast(list[Held], receipt))
+
+    def close(self) -> None:
+        """Give back what was locked and not acknowledged, and close all connections."""
+        for drainer in self._drainers.values():
+            drainer.close()
+        if self._schemas is not None:
+            self._schemas.close()
 
     def warnings(self) -> tuple[SourceWarning, ...]:
         """What was noticed about topics and queues that fill up."""
@@ -114,6 +134,17 @@ class AzureServiceBusSource(Source):
         config = self._namespace.config
         message_type, sync_type = config.message_type or "Json", config.effective_sync_type
         return DecodedBatch(*decode_batch(batch.table, message_type, sync_type, self._schemas))
+
+    def _browsed(
+        self,
+        stream: Stream,
+        entity: Entity,
+        position: Mapping[str, Any] | None,
+        limits: ReadLimits,
+        stop: threading.Event,
+    ) -> Iterator[RawBatch]:
+        with Reader(self._namespace, stream, entity, stop) as reader:
+            yield from reader.read(position, limits, self._created_at.get(stream.name))
 
     def _named(self, topics: Sequence[str]) -> list[Entity]:
         queues = self._namespace.config.queues or []

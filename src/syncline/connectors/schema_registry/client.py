@@ -11,7 +11,7 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -49,6 +49,15 @@ class _Trouble(Exception):  # noqa: N818 - not an error yet: asking again may he
         self.pause = pause
 
 
+class _BearerAuth(httpx.Auth):
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
+
+
 class SchemaRegistry:
     """A client of one registry. May be used from several threads at once."""
 
@@ -58,6 +67,7 @@ class SchemaRegistry:
         key: str | None,
         secret: str | None,
         *,
+        azure_token: Callable[[], str] | None = None,
         timeout: float = 10.0,
         attempts: int = ATTEMPTS,
         first_pause: float = _FIRST_PAUSE,
@@ -67,12 +77,14 @@ class SchemaRegistry:
             urls: The servers, each a URL, or ``server:port``, which means HTTPS.
             key: The user name; None where the registry asks for none.
             secret: The password that goes with it.
+            azure_token: Gives a token of Microsoft Entra, the only thing that Azure Schema Registry takes.
             timeout: Seconds that one request may take.
             attempts: How often the servers are asked before the registry counts as unavailable.
             first_pause: Seconds before they are asked again; the pause doubles each time.
         """
         self._urls = [_url(address) for address in urls]
         self._auth = httpx.BasicAuth(key, secret or "") if key is not None else None
+        self._azure_token = azure_token
         self._timeout = timeout
         self._attempts = attempts
         self._first_pause = first_pause
@@ -196,7 +208,7 @@ class SchemaRegistry:
         deadline = time.monotonic() + self._timeout
         content = bytearray()
         try:
-            with self._opened().stream("GET", f"{url}{path}") as response:
+            with self._opened().stream("GET", f"{url}{path}", auth=self._auth_for(url)) as response:
                 for chunk in response.iter_bytes():
                     content += chunk
                     if len(content) > _MOST_BYTES:
@@ -218,13 +230,17 @@ class SchemaRegistry:
             return None
         raise _refusal(url, response, text)
 
+    def _auth_for(self, url: str) -> httpx.Auth | None:
+        if self._azure_token is not None and _is_azure(url):
+            return _BearerAuth(self._azure_token())
+        return self._auth
+
     def _opened(self) -> httpx.Client:
         with self._lock:
             if self._client is None:
                 context = ssl.create_default_context()
                 context.load_verify_locations(certifi.where())
                 self._client = httpx.Client(
-                    auth=self._auth,
                     timeout=self._timeout,
                     verify=context,
                     trust_env=False,
@@ -260,8 +276,8 @@ def _refusal(url: str, response: httpx.Response, text: str) -> _Trouble:
         return _Trouble(
             SourceConfigurationError(
                 f"{url} refused the credentials (status {status}).",
-                "Azure Schema Registry takes tokens of Microsoft Entra alone, which cannot be sent yet. Name a "
-                "registry or gateway in config.schema_registry_urls that takes a key and a secret.",
+                "Azure Schema Registry takes tokens of Microsoft Entra alone: set config.auth_type to "
+                "AzureActiveDirectory, and give the person or the application the role Schema Registry Reader.",
             )
         )
     if status in (401, 403):
