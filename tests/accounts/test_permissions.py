@@ -146,3 +146,30 @@ async def test_roles_in_a_group_count_there_alone(
         await user.get("/v1/connections/unknown"),
     ]
     assert {answer.status_code for answer in elsewhere} == {403}
+
+
+async def test_naming_an_own_group_beside_the_point_opens_nothing(
+    client: httpx.AsyncClient, client_for: ClientFor
+) -> None:
+    things = await _things(client)
+    own = (await client.post("/v1/groups", json={"name": "own"})).json()["data"]["id"]
+    user = await client_for("ana@example.com", "")
+    await client.post(f"/v1/groups/{own}/users", json={"email": "ana@example.com", "role": "Manage Destination"})
+    assert (await user.get("/v1/connections", params={"group_id": own})).status_code == 200
+    header = {"Content-Type": "application/json"}
+    body = f'{{"group_id": "{own}"}}'
+    stranger = {"hash": "x", "encoded_cert": "x", "destination_id": own, "connection_id": things["connection"]}
+    answers = [
+        await user.request("GET", "/v1/connections", content=body, headers=header),
+        await user.request("GET", f"/v1/connections?group_id={things['group']}", content=body, headers=header),
+        await user.get(f"/v1/connections?group_id={own}&group_id={things['group']}"),
+        await user.get(f"/v1/destinations?group_id={own}"),
+        await user.get(f"/v1/groups?group_id={own}"),
+        await user.post("/v1/groups", json={"name": "more", "group_id": own}),
+        await user.request("DELETE", f"/v1/connections/{things['connection']}", content=body, headers=header),
+        await user.get(f"/v1/connections/{things['connection']}?group_id={own}"),
+        await user.post("/v1/certificates", json=stranger),
+    ]
+    assert [answer.status_code for answer in answers] == [403] * len(answers)
+    both = await user.get(f"/v1/connections?group_id={things['group']}&group_id={own}")
+    assert both.json()["data"]["items"] == []

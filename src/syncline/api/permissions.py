@@ -18,6 +18,7 @@ from syncline.api.roles import ACCOUNT_ROLES, GROUP_ROLES, NO_ROLE, Level, Resou
 from syncline.store.database import Database
 from syncline.store.models import Connection, GroupUser
 
+_READING = {"GET", "HEAD"}
 _CHANGES = {"GET": Level.READ, "HEAD": Level.READ, "POST": Level.EDIT, "DELETE": Level.MANAGE}
 """The level that a method asks for; EDIT for others."""
 _CREATES = {**_CHANGES, "POST": Level.CREATE}
@@ -33,13 +34,23 @@ class _Rule:
     resource: Resource | None
     """None: every caller may."""
     levels: Mapping[str, Level]
-    otherwise: Level = Level.EDIT
+    otherwise: Level
+    fields: tuple[str, ...]
+    """Fields of the body that name the thing where the path does not."""
+    filters: tuple[str, ...]
+    """Parameters that limit a list to what is in one thing."""
 
 
 def _rule(
-    path: str, resource: Resource | None, levels: Mapping[str, Level] = _CHANGES, otherwise: Level = Level.EDIT
+    path: str,
+    resource: Resource | None,
+    levels: Mapping[str, Level] = _CHANGES,
+    otherwise: Level = Level.EDIT,
+    *,
+    fields: tuple[str, ...] = (),
+    filters: tuple[str, ...] = (),
 ) -> _Rule:
-    return _Rule(re.compile(f"^/v1/{path}(?=/|$)"), resource, levels, otherwise)
+    return _Rule(re.compile(f"^/v1/{path}(?=/|$)"), resource, levels, otherwise, fields, filters)
 
 
 _RULES = (
@@ -49,11 +60,11 @@ _RULES = (
     _rule("groups/(?P<group>[^/]+)/connections", Resource.CONNECTOR),
     _rule("groups/(?P<group>[^/]+)/users", Resource.DESTINATION, _MANAGES, Level.MANAGE),
     _rule("groups/(?P<group>[^/]+)", Resource.DESTINATION),
-    _rule("destinations$", Resource.DESTINATION, _CREATES),
+    _rule("destinations$", Resource.DESTINATION, _CREATES, fields=("group_id",)),
     _rule("destinations/(?P<group>[^/]+)", Resource.DESTINATION),
-    _rule("connections$", Resource.CONNECTOR, _CREATES),
+    _rule("connections$", Resource.CONNECTOR, _CREATES, fields=("group_id",), filters=("group_id",)),
     _rule("connections/(?P<connection>[^/]+)", Resource.CONNECTOR),
-    _rule("certificates", Resource.CONNECTOR),
+    _rule("certificates", Resource.CONNECTOR, fields=("connection_id", "destination_id")),
     _rule("users", Resource.USER, _MANAGES, Level.MANAGE),
     _rule("roles", Resource.ROLES),
 )
@@ -82,15 +93,14 @@ async def authorize(
     Raises:
         Forbidden: with what is lacking.
     """
-    rule, target = _find_rule(path, query, body)
+    rule, target = _find_rule(method, path, query, body)
     if rule.resource is None:
         return
     needed = rule.levels.get(method, rule.otherwise)
     if caller.permissions is not None:
         if any(_group_filter(permission) for permission in caller.permissions):
             target = await _with_group(database, target)
-        is_list = method in {"GET", "HEAD"}
-        allowed = _level_of_key(caller.permissions, rule.resource, target, is_list=is_list)
+        allowed = _level_of_key(caller.permissions, rule.resource, target, is_list=method in _READING)
     else:
         allowed = ACCOUNT_ROLES.get(caller.role, NO_ROLE).levels.get(rule.resource, Level.NONE)
         if allowed < needed:
@@ -120,21 +130,27 @@ def ensure_may_grant(caller: Caller, levels: Mapping[Resource, Level]) -> None:
             )
 
 
-def _find_rule(path: str, query: Mapping[str, str], body: Mapping[str, Any]) -> tuple[_Rule, _Target]:
+def _find_rule(method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any]) -> tuple[_Rule, _Target]:
     for rule in _RULES:
         found = rule.path.match(path)
         if found is not None:
             named = found.groupdict()
-            group_id, connection_id = named.get("group"), named.get("connection")
-            if not named:
-                group_id = _text(body.get("group_id")) or _text(body.get("destination_id")) or query.get("group_id")
-                connection_id = _text(body.get("connection_id"))
-            return rule, _Target(group_id, connection_id)
+            if named:
+                return rule, _Target(named.get("group"), named.get("connection"))
+            if method in _READING:
+                return rule, _target_named(rule.filters, query)
+            return rule, _target_named(rule.fields, body)
     return _ACCOUNT_RULE, _Target()
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+def _target_named(names: tuple[str, ...], values: Mapping[str, Any]) -> _Target:
+    """What a request is about by the values that its endpoint looks at, and by no others: whatever else a client
+    sends must not open a door. A request that names two things is not limited to either."""
+    named = {name: value for name, value in values.items() if name in names and isinstance(value, str)}
+    if len(named) != 1:
+        return _Target()
+    ((name, value),) = named.items()
+    return _Target(connection_id=value) if name == "connection_id" else _Target(group_id=value)
 
 
 async def _with_group(database: Database, target: _Target) -> _Target:
