@@ -103,18 +103,14 @@ def _refuse_incomplete(connection: Connection) -> None:
 async def _streams_of(session: AsyncSession, connection: Connection, scope: Scope) -> list[str]:
     """The streams behind the tables of a scope, which may be named as in the source or as in the destination."""
     if not scope:
-        raise InvalidInput(
-            "`scope` is empty: name a schema and its tables, or leave `scope` out to re-sync everything."
-        )
+        raise InvalidInput('No table to re-sync is named. Name a schema and its tables, as in {"bus": ["orders"]}.')
     known = await _known_tables(session, connection)
     streams: list[str] = []
     for schema, tables in scope.items():
         if schema != connection.schema:
             raise NotFound("Schema", schema, hint=f"This connection loads into the schema '{connection.schema}'.")
         if not tables:
-            raise InvalidInput(
-                f"`scope.{schema}` is empty: name its tables, or leave `scope` out to re-sync everything."
-            )
+            raise InvalidInput(f"No table of the schema '{schema}' is named. Name those to re-sync.")
         for table in tables:
             if table not in known:
                 raise NotFound("Table", f"{schema}.{table}", hint=_known_hint(known))
