@@ -2,7 +2,8 @@
 
 A message is in Confluent's wire format, or its content type is Azure's `avro/binary+<id>`, or it is an object container
 that brings its schema. A value that is no record is the column `value`. So is, as a JSON array, the content of a
-container that holds other than one value: a message stays one row. Costs 4 to 10 µs for a record of ten fields.
+container that holds other than one value: a message stays one row. Costs 9 µs for a flat record of ten
+fields and 1 KB, 17 µs where some are nested.
 """
 
 from collections import defaultdict

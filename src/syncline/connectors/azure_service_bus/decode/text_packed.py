@@ -1,7 +1,7 @@
 """Text, packed: the whole message is one STRING column, `value`.
 
-A batch in UTF-8 is checked and taken over at once (0.1 µs for 1 KB); one that has anything else in it is decoded
-message by message (0.9 µs).
+A batch in UTF-8 is checked and taken over at once (2 µs for 1 KB, system columns included); one that has anything else
+in it is decoded message by message (3 µs).
 """
 
 import pyarrow as pa

@@ -3,7 +3,7 @@
 The text is checked for being well-formed, nothing more. libxml2 does that without building a tree, so memory does not
 grow with the message; it fetches nothing, from files or over a network, and a document type declaration has no effect
 but to be checked for its own syntax. Entities that expand to far more than the document are an error, at once. Costs
-18 µs for 1 KB.
+11 µs for 1 KB.
 """
 
 import re
