@@ -7,7 +7,7 @@ blocking code that runs in a worker process.
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -112,6 +112,10 @@ class RawBatch:
     bytes: int
     """Of the message bodies."""
     warnings: tuple[SourceWarning, ...] = ()
+    receipt: object = None
+    """What :meth:`Source.acknowledge` takes once the batch is in the destination. Opaque to all but the connector."""
+    is_urgent: bool = False
+    """Whether to load it at once, rather than wait for more: the source holds something until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,14 @@ class Source(ABC):
         Raises:
             SourceError: The stream cannot be read (further).
         """
+
+    def acknowledge(self, stream: Stream, receipts: Sequence[object]) -> None:
+        """Take note that batches are in the destination, durably, and their position is kept.
+
+        Called with the receipts of batches that have one, from another thread than the one that reads. Never raises:
+        what cannot be acknowledged comes again, and merges.
+        """
+        return
 
     @abstractmethod
     def decode(self, batch: RawBatch) -> DecodedBatch:

@@ -5,7 +5,7 @@ A load costs about 0.2 s however small it is, so small batches of a stream go to
 
 import datetime as dt
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,7 @@ class _Pending:
     """Batches of one stream that wait to be loaded together."""
 
     batches: list[DecodedBatch] = field(default_factory=list)
+    receipts: list[object] = field(default_factory=list)
     position: Mapping[str, Any] = field(default_factory=dict)
     rows: int = 0
     bytes: int = 0
@@ -64,6 +65,7 @@ class Loading:
         catalog: Catalog,
         limits: ReadLimits,
         synced_at: dt.datetime,
+        acknowledge: Callable[[str, Sequence[object]], None] = lambda stream, receipts: None,
     ) -> None:
         self.totals = Totals()
         self._loader = loader
@@ -71,6 +73,7 @@ class Loading:
         self._checkpoints = checkpoints
         self._limits = limits
         self._synced_at = synced_at
+        self._acknowledge = acknowledge
         self._pending: dict[str, _Pending] = {}
         self._warnings: dict[tuple[str, str], SourceWarning] = {}
         self._lost: dict[tuple[str, str], int] = {}
@@ -83,6 +86,7 @@ class Loading:
         position: Mapping[str, Any],
         size: int,
         warnings: tuple[SourceWarning, ...],
+        receipt: object = None,
     ) -> Loaded | None:
         """Take a batch. Loads what is pending once it has the size of a full batch."""
         for warning in warnings:
@@ -90,6 +94,8 @@ class Loading:
         pending = self._pending.setdefault(stream, _Pending())
         pending.batches.append(batch)
         pending.position = position
+        if receipt is not None:
+            pending.receipts.append(receipt)
         pending.rows += batch.columns.num_rows + batch.rejects.num_rows
         pending.bytes += size
         # A batch more like this one would be too much.
@@ -108,13 +114,15 @@ class Loading:
         return None
 
     def load(self, stream: str) -> Loaded | None:
-        """Load what is pending of a stream, and save its position then."""
+        """Load what is pending of a stream, then save its position, then acknowledge it to the source."""
         pending = self._pending.pop(stream, None)
         if pending is None:
             return None
         rows = self._load_rows(stream, pending)
         rejected = self._load_rejects(stream, pending)
         self._checkpoints.save(stream, pending.position)
+        if pending.receipts:
+            self._acknowledge(stream, pending.receipts)
         self.totals.rows += rows
         self.totals.rejected += rejected
         self.totals.bytes += pending.bytes

@@ -8,7 +8,7 @@ covers it has returned, so a sync may die anywhere: the next one reads a little 
 import datetime as dt
 import gc
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -87,6 +87,8 @@ class _Decoded:
     position: Mapping[str, Any]
     bytes: int
     warnings: tuple[SourceWarning, ...]
+    receipt: object
+    is_urgent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,12 @@ def run_sync(
         streams = source.streams()
         chosen = catalog.choose_streams([stream.name for stream in streams])
         streams = [stream for stream in streams if stream.name in chosen]
-        loading = Loading(loader, checkpoints, catalog, job.limits, dt.datetime.now(dt.UTC))
+        by_name = {stream.name: stream for stream in streams}
+
+        def acknowledge(stream: str, receipts: Sequence[object]) -> None:
+            source.acknowledge(by_name[stream], receipts)
+
+        loading = Loading(loader, checkpoints, catalog, job.limits, dt.datetime.now(dt.UTC), acknowledge)
         reading = _Reading(source, job, positions)
 
         def report(stream: str) -> None:
@@ -136,7 +143,7 @@ def run_sync(
         if not stop.is_set():
             catalog.note_end()
         done = loading.totals
-        warnings += loading.warnings()
+        warnings += (*source.warnings(), *loading.warnings())
         return SyncOutcome(done.rows, done.bytes, done.loads, done.rejected, len(streams), warnings)
 
 
@@ -199,7 +206,11 @@ class _Reading:
                     first_error = item.error
                     self._halt.set()
             else:
-                loaded = loading.add(item.stream.name, item.batch, item.position, item.bytes, item.warnings)
+                loaded = loading.add(
+                    item.stream.name, item.batch, item.position, item.bytes, item.warnings, item.receipt
+                )
+                if loaded is None and item.is_urgent:
+                    loaded = loading.load(item.stream.name)
             if loaded is not None:
                 self._queue.release(loaded.bytes)
                 report(loaded.stream)
@@ -225,7 +236,8 @@ class _Reading:
             # One at a time: decoding holds Python objects of a whole batch, and threads would not make it faster.
             with self._decoding:
                 batch = self._source.decode(raw)
-            self._queue.put(_Decoded(stream, batch, raw.position, raw.bytes, raw.warnings), raw.bytes)
+            decoded = _Decoded(stream, batch, raw.position, raw.bytes, raw.warnings, raw.receipt, raw.is_urgent)
+            self._queue.put(decoded, raw.bytes)
 
 
 @contextmanager

@@ -1,0 +1,217 @@
+"""Messages that are locked for us: receiving, holding, completing and giving them back.
+
+The SDK's receiver is for one thread. Here the thread that reads, the one that completes what was loaded, and the one
+that renews locks share it, one at a time and in turn.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver
+from azure.servicebus._common import mgmt_handlers
+from azure.servicebus._pyamqp.error import MessageException
+from azure.servicebus.exceptions import MessageLockLostError, ServiceBusError, SessionLockLostError
+
+_IN_ONE_REQUEST = 250
+"""Messages that are settled or renewed together."""
+_SHORTEST_LOCK = 1.0
+_OUTCOME_TIMEOUT = 30.0
+_UPDATE_DISPOSITION = b"com.microsoft:update-disposition"
+
+
+class Link:
+    """A connection of its own that messages are received over; in an entity with sessions, those of one session."""
+
+    def __init__(self, client: ServiceBusClient, receiver: ServiceBusReceiver) -> None:
+        self.is_finished = False
+        """Whether nothing more will be received over it."""
+        self.is_closed = False
+        self._client = client
+        self._receiver = receiver
+        self._turn = threading.Lock()
+        self._use = threading.Lock()
+
+    @property
+    def session_id(self) -> str | None:
+        """The session, where there is one."""
+        return self._receiver.session.session_id if self._receiver.session is not None else None
+
+    def receive(self, count: int, seconds: float) -> list[ServiceBusReceivedMessage]:
+        """Lock up to `count` messages, waiting at most `seconds` for the first."""
+        with self._used():
+            return self._receiver.receive_messages(max_message_count=count, max_wait_time=seconds)
+
+    def complete(self, deliveries: Iterable[int]) -> int:
+        """Remove messages of this link. Returns how many of them may not have been ours any more.
+
+        Raises:
+            Exception: The link does not work.
+        """
+        doubtful = 0
+        handler: Any = self._receiver._handler
+        for first, last in _runs(sorted(deliveries)):
+            # The SDK settles one message a call; underneath it takes a range, as the protocol does.
+            with self._used():
+                try:
+                    handler.settle_messages(
+                        (first, last), b"", "accepted", await_outcome=True, outcome_timeout=_OUTCOME_TIMEOUT
+                    )
+                except MessageException:
+                    doubtful += last - first + 1
+        return doubtful
+
+    def complete_by_token(self, tokens: Sequence[UUID]) -> int:
+        """Remove messages that another link locked; otherwise like :meth:`complete`."""
+        return sum(self._bisected(part, self._update_disposition) for part in _parts(tokens))
+
+    def renew(self, tokens: Sequence[UUID]) -> list[UUID]:
+        """Hold messages for longer, and the session with them. Returns those whose lock is lost."""
+        if self._receiver.session is not None:
+            try:
+                with self._used():
+                    self._receiver.session.renew_lock()
+            except SessionLockLostError:
+                return list(tokens)
+            return []
+        lost: list[UUID] = []
+
+        def renew(part: Sequence[UUID]) -> None:
+            try:
+                with self._used():
+                    self._receiver._renew_locks(*part)
+            except MessageLockLostError:
+                if len(part) == 1:
+                    lost.extend(part)
+                raise
+
+        for part in _parts(tokens):
+            self._bisected(part, renew)
+        return lost
+
+    def release(self, deliveries: Iterable[int]) -> None:
+        """Give messages back at once, without that counting as a delivery that failed."""
+        handler: Any = self._receiver._handler
+        for first, last in _runs(sorted(deliveries)):
+            with self._used():
+                handler.settle_messages((first, last), b"", "released")
+
+    def close(self) -> None:
+        """Close the connection. Locks of single messages stay until they end; a session's ends at once."""
+        self.is_closed = self.is_finished = True
+        with self._used():
+            self._client.close()
+
+    def _update_disposition(self, tokens: Sequence[UUID]) -> None:
+        transport: Any = self._receiver._amqp_transport
+        with self._used():
+            self._receiver._mgmt_request_response_with_retry(
+                _UPDATE_DISPOSITION,
+                {"disposition-status": "completed", "lock-tokens": transport.AMQP_ARRAY_VALUE(list(tokens))},
+                mgmt_handlers.default,
+            )
+
+    def _bisected(self, tokens: Sequence[UUID], request: Callable[[Sequence[UUID]], None]) -> int:
+        """Make a request for all of the tokens but those that are lost, and count these. Service Bus refuses a
+        request as a whole when one is."""
+        try:
+            request(tokens)
+        except MessageLockLostError:
+            if len(tokens) == 1:
+                return 1
+            middle = len(tokens) // 2
+            return self._bisected(tokens[:middle], request) + self._bisected(tokens[middle:], request)
+        return 0
+
+    @contextmanager
+    def _used(self) -> Iterator[None]:
+        # Who waits holds `_turn`, so nobody who comes back at once can overtake.
+        with self._turn:
+            self._use.acquire()
+        try:
+            yield
+        finally:
+            self._use.release()
+
+
+class Held:
+    """Messages of one batch that one link has locked."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.tags: dict[int, bytes] = {}
+        """The delivery tags, which are the lock tokens, by delivery."""
+        self.renew_at = float("inf")
+        """When to renew the locks, by the monotonic clock."""
+        self._lock_seconds = 0.0
+
+    def __len__(self) -> int:
+        return len(self.tags)
+
+    @property
+    def tokens(self) -> list[UUID]:
+        """The lock tokens."""
+        return [UUID(bytes_le=tag) for tag in self.tags.values()]
+
+    def add(self, messages: Sequence[ServiceBusReceivedMessage]) -> None:
+        """Hold messages that were just received."""
+        for message in messages:
+            self.tags[message._delivery_id] = message._delivery_tag
+        if self._lock_seconds:
+            return
+        session: Any = self.link._receiver.session
+        until = session.locked_until_utc if session is not None else messages[0].locked_until_utc
+        if until is not None:
+            self._lock_seconds = max(_SHORTEST_LOCK, (until - datetime.now(UTC)).total_seconds())
+            self.renew_at = time.monotonic() + self._lock_seconds / 2
+
+    def renew(self, link: Link) -> int:
+        """Renew the locks over a link. Returns how many were lost; those are held no more.
+
+        Raises:
+            ServiceBusError: The link does not work.
+        """
+        lost = {token.bytes_le for token in link.renew(self.tokens)}
+        self.renew_at = time.monotonic() + self._lock_seconds / 2
+        for delivery in [delivery for delivery, tag in self.tags.items() if tag in lost]:
+            del self.tags[delivery]
+        return len(lost)
+
+
+def complete(held: Held, reopened: Callable[[], Link | None]) -> int:
+    """Remove the messages that are held, over `reopened` where their own link is gone. Returns how many of them were
+    not removed, or maybe not.
+
+    Raises:
+        ServiceBusError: Neither way works.
+    """
+    if not held.link.is_closed:
+        try:
+            return held.link.complete(held.tags)
+        except Exception:
+            if held.link.session_id is not None:
+                raise
+    other = reopened()
+    return len(held) if other is None else other.complete_by_token(held.tokens)
+
+
+def _runs(deliveries: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Ranges of numbers that follow one another, the last included, of a limited length."""
+    start = 0
+    for place in range(1, len(deliveries) + 1):
+        is_end = place == len(deliveries) or deliveries[place] != deliveries[place - 1] + 1
+        if is_end or place - start == _IN_ONE_REQUEST:
+            yield deliveries[start], deliveries[place - 1]
+            start = place
+
+
+def _parts(tokens: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    for start in range(0, len(tokens), _IN_ONE_REQUEST):
+        yield tokens[start : start + _IN_ONE_REQUEST]
+
+
+__all__ = ["Held", "Link", "ServiceBusError", "complete"]
