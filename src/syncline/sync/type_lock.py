@@ -1,11 +1,14 @@
 """Columns that keep their type: values that do not fit it become null.
 
 A batch has one type for all values of a field, so one value out of place makes text of its neighbours too. Those are
-read back from the text; only what cannot be is lost.
+read back from the text; only what cannot be is lost. A number fits a float that is written with the same digits.
 """
+
+from decimal import Decimal
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from syncline.warehouses import types
 from syncline.warehouses.types import ColumnType, Kind
@@ -26,6 +29,7 @@ _SQL_TYPES = {
     Kind.INSTANT: "TIMESTAMPTZ",
     Kind.BOOLEAN: "BOOLEAN",
 }
+_FLOATS = (Kind.FLOAT, Kind.DOUBLE)
 _FORMS = {
     Kind.SHORT: _INTEGER,
     Kind.INT: _INTEGER,
@@ -45,6 +49,9 @@ def fitted(column: pa.ChunkedArray, source: ColumnType, target: ColumnType) -> p
     if types.holds(target, source):
         return types.convert(column, source, target)
     arrow_type = types.to_arrow(target)
+    if source.kind in _FLOATS and target.kind in _FLOATS:
+        narrow = column.cast(arrow_type, safe=False)
+        return pc.if_else(_has_digits_of(narrow, column), narrow, pa.scalar(None, arrow_type))
     expression = _expression(target)
     if expression is None:
         return pa.chunked_array([pa.nulls(len(column), arrow_type)])
@@ -57,9 +64,21 @@ def fitted(column: pa.ChunkedArray, source: ColumnType, target: ColumnType) -> p
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("batch", batch)
         found = connection.sql(
-            f"SELECT {expression} AS v FROM (SELECT place, {value} AS x FROM batch) ORDER BY place"  # noqa: S608 - ours
+            f"SELECT {expression} AS v, x FROM (SELECT place, {value} AS x FROM batch) ORDER BY place"  # noqa: S608 - ours
         ).to_arrow_table()
-    return found.column("v").cast(arrow_type)
+    fitting = found.column("v").cast(arrow_type)
+    if target.kind in _FLOATS:
+        return pc.if_else(_has_digits_of(fitting, found.column("x")), fitting, pa.scalar(None, arrow_type))
+    return fitting
+
+
+def _has_digits_of(floats: pa.ChunkedArray, numbers: pa.ChunkedArray) -> pa.Array:
+    """Which floats, in as many digits as tell them from their neighbours, are the numbers that they were made from."""
+    pairs = zip(floats.cast(pa.string()).to_pylist(), numbers.cast(pa.string()).to_pylist(), strict=True)
+    return pa.array(
+        [made is not None and (made == number or Decimal(made) == Decimal(number)) for made, number in pairs],
+        pa.bool_(),
+    )
 
 
 def _expression(target: ColumnType) -> str | None:
