@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import threading
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +15,9 @@ import pytest
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.amqp import AmqpAnnotatedMessage
 
+from syncline.connectors.errors import SourceUnavailable
 from syncline.emulator.emulator import EmulatorThread
+from syncline.sync.run import SyncJob, run_sync
 from syncline.sync.shape import stamp
 from tests.connectors.azure_service_bus.conftest import (
     SUBSCRIPTION,
@@ -30,7 +33,8 @@ from tests.connectors.decode.test_avro import INNER, logical, record
 from tests.connectors.decode.test_avro import serialize as avro
 from tests.connectors.decode.test_protobuf import IMPORTS, Protos
 from tests.connectors.decode.test_protobuf import serialize as protobuf
-from tests.support.schema_registry import KEY, SECRET, SchemaRegistryServer
+from tests.support.schema_registry import KEY, SECRET, Fault, SchemaRegistryServer
+from tests.sync.fakes import MemoryCheckpoints
 from tests.warehouses.conftest import Target, duckdb_target, postgres_target, target  # noqa: F401
 
 MOMENT = datetime(2024, 2, 29, 3, 4, 5, 678901, tzinfo=UTC)
@@ -269,3 +273,42 @@ def test_a_message_of_the_sdk_says_how_it_is_encoded(emulator: EmulatorThread, p
     found = [row for batch in read_all(context) for row in batch.table.to_pylist()]
     assert [row["content_type"] for row in found] == ["text/plain; charset=latin1", None]
     assert [row["content_encoding"] for row in found] == [None, "gzip"]
+
+
+def test_a_registry_that_is_down_ends_the_sync_and_the_next_one_goes_on(
+    emulator: EmulatorThread,  # noqa: F811
+    publish: Publish,  # noqa: F811
+    duckdb_target: Target,  # noqa: F811
+    server: SchemaRegistryServer,
+    tmp_path: Path,
+) -> None:
+    publish(avro(server, record(("a", "int")), *({"a": number} for number in range(50))))
+    context = context_for(
+        emulator.connection_string("Listen"),
+        topics=["orders"],
+        subscriber_name=SUBSCRIPTION,
+        message_type="Avro",
+        schema_registry_urls=[server.url],
+        schema_registry_key=KEY,
+        schema_registry_secret=SECRET,
+    )
+    job = SyncJob(
+        connection_id="connection",
+        run_id="run",
+        service="azure_service_bus",
+        schema="bus",
+        context=context,
+        warehouse="duckdb",
+        warehouse_config=duckdb_target.config,
+        is_historical=False,
+        working_directory=tmp_path / "work",
+    )
+    checkpoints = MemoryCheckpoints()
+    server.broken = Fault(503)
+    with pytest.raises(SourceUnavailable, match="schema registry"):
+        run_sync(job, checkpoints, on_progress=lambda progress: None, stop=threading.Event())
+    assert checkpoints.positions() == {}
+    server.broken = None
+    outcome = run_sync(job, checkpoints, on_progress=lambda progress: None, stop=threading.Event())
+    assert (outcome.rows, outcome.rejected) == (50, 0)
+    assert duckdb_target.query("SELECT sum(value_a), count(*) FROM bus.orders") == [(sum(range(50)), 50)]
