@@ -1,11 +1,20 @@
 """Reading and changing the schema config over HTTP, without a sync."""
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from syncline.settings import Settings
+from syncline.warehouses.duckdb import DuckdbWarehouse
 from tests.tables.conftest import Connect, Connected
+
+
+@pytest.fixture
+def settings(tmp_path: Path, store_url: str) -> Settings:
+    return Settings(home=tmp_path / "home", port=0, database_url=store_url, concurrent_syncs=1)
 
 
 @pytest.fixture
@@ -139,6 +148,23 @@ async def test_columns_can_be_named_before_the_first_message(known: Connected) -
     status, code, message = await known.refusal("DELETE", f"{path}/value_a%2Fb")
     assert (status, code) == (409, "Conflict")
     assert "Set its `enabled` to false first" in message
+
+
+async def test_columns_cannot_be_dropped_where_the_destination_cannot(
+    known: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DuckdbWarehouse, "drops_columns", False)
+    await known.answer("PATCH", "/bus/tables/orders/columns/value_x", {"enabled": False})
+    status, code, message = await known.refusal("DELETE", "/bus/tables/orders/columns/value_x")
+    assert (status, code) == (400, "IllegalState")
+    assert "Columns cannot be dropped in a duckdb destination" in message
+
+
+async def test_changes_at_the_same_time_all_count(known: Connected) -> None:
+    names = [f"value_{number}" for number in range(12)]
+    requests = [known.answer("PATCH", f"/bus/tables/orders/columns/{name}", {"hashed": True}) for name in names]
+    await asyncio.gather(*requests, known.answer("POST", "/reload"))
+    assert set((await known.table())["columns"]) == set(names)
 
 
 async def test_a_connection_that_is_not_connected_has_none(client: httpx.AsyncClient, group_id: str) -> None:
