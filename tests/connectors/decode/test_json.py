@@ -154,7 +154,7 @@ def test_packed_keeps_the_text_as_it_came():
 BAD = {
     b"": "empty",
     b"{": "not JSON",
-    b'{"a": NaN}': "not JSON",
+    b'{"a": NaN}': "neither NaN nor Infinity",
     b'{"a": 1,}': "not JSON",
     b'{"a": "\xff"}': "utf-8",
     b'{"a": "\\ud800"}': "surrogate",

@@ -111,7 +111,7 @@ def _parse_again(
     try:
         recoded = _recoded(body, content_type, content_encoding)
         if recoded == body:
-            return Unreadable(f"The body is not JSON: {error}.")
+            return Unreadable(f"The body is not JSON: {error}.{_advice(body)}")
         _check_depth(orjson.loads(recoded))
         return _parse_precisely(recoded)
     except orjson.JSONDecodeError as second_error:
@@ -120,6 +120,13 @@ def _parse_again(
         return Unreadable(f"The body is not JSON: {undecodable}")
     except Unreadable as unreadable:
         return unreadable
+
+
+def _advice(body: bytes) -> str:
+    """What may help the sender of a body that is not JSON."""
+    if b"NaN" in body or b"Infinity" in body:
+        return " JSON has neither NaN nor Infinity: send null, or text."
+    return ""
 
 
 def _parse_precisely(body: bytes) -> Any:
