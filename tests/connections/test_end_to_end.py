@@ -26,16 +26,20 @@ POLICY = {"KeyName": "Root", "Key": KEY, "Claims": ["Manage"]}
 
 @pytest.fixture
 def emulator() -> Iterator[EmulatorThread]:
-    topic = {"Name": "orders", "Properties": {}, "Subscriptions": [{"Name": "reader", "Properties": {}, "Rules": []}]}
-    namespace = {"Name": "test", "Queues": [], "Topics": [topic], "SharedAccessPolicies": [POLICY]}
+    lifetime = {"DefaultMessageTimeToLive": "P7D"}
+    subscriptions = [{"Name": "reader", "Properties": lifetime, "Rules": []}]
+    topics: list[dict[str, Any]] = [
+        {"Name": name, "Properties": {}, "Subscriptions": subscriptions} for name in ("orders", "bills")
+    ]
+    namespace = {"Name": "test", "Queues": [], "Topics": topics, "SharedAccessPolicies": [POLICY]}
     with EmulatorThread(load_topology({"UserConfig": {"Namespaces": [namespace]}})) as running:
         yield running
 
 
-def publish(emulator: EmulatorThread, numbers: range) -> None:
+def publish(emulator: EmulatorThread, numbers: range, topic: str = "orders") -> None:
     with (
         ServiceBusClient.from_connection_string(emulator.connection_string("Root")) as client,
-        client.get_topic_sender("orders") as sender,
+        client.get_topic_sender(topic) as sender,
     ):
         sender.send_messages(
             [ServiceBusMessage(json.dumps({"number": number}), message_id=f"m{number}") for number in numbers]
@@ -53,15 +57,22 @@ async def wait_for(client: httpx.AsyncClient, connection_id: str, since: str | N
         await asyncio.sleep(0.05)
 
 
-def numbers_in(warehouse: Path) -> list[int]:
+def numbers_in(warehouse: Path, table: str = "orders") -> list[int]:
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        return [row[0] for row in connection.execute("SELECT value_number FROM bus.orders ORDER BY 1").fetchall()]
+        rows = connection.execute(f"SELECT value_number FROM bus.{table} ORDER BY 1").fetchall()
+    return [row[0] for row in rows]
 
 
-async def test_from_creation_to_deletion(
-    client: httpx.AsyncClient, group_id: str, settings: Settings, emulator: EmulatorThread, tmp_path: Path
-) -> None:
-    warehouse = tmp_path / "warehouse.duckdb"
+def empty_tables(warehouse: Path) -> None:
+    """Lose what was loaded, so that only what is read again comes back."""
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("DELETE FROM bus.orders; DELETE FROM bus.bills")
+
+
+async def create_all(
+    client: httpx.AsyncClient, group_id: str, emulator: EmulatorThread, warehouse: Path, **fields: Any
+) -> dict[str, Any]:
+    """A destination, a hundred orders, and a connection between the two."""
     destination = {
         "group_id": group_id,
         "service": "duckdb",
@@ -78,6 +89,7 @@ async def test_from_creation_to_deletion(
             "group_id": group_id,
             "service": "azure_service_bus",
             "sync_frequency": 1440,
+            **fields,
             "config": {
                 "schema": "bus",
                 "auth_type": "ConnectionString",
@@ -91,10 +103,18 @@ async def test_from_creation_to_deletion(
         },
     )
     assert created.status_code == 201, created.text
-    data = created.json()["data"]
+    data: dict[str, Any] = created.json()["data"]
     assert [test for test in data["setup_tests"] if test["status"] != "PASSED"] == []
     assert data["status"]["setup_state"] == "connected"
     assert KEY not in created.text
+    return data
+
+
+async def test_from_creation_to_deletion(
+    client: httpx.AsyncClient, group_id: str, settings: Settings, emulator: EmulatorThread, tmp_path: Path
+) -> None:
+    warehouse = tmp_path / "warehouse.duckdb"
+    data = await create_all(client, group_id, emulator, warehouse)
     connection_id = data["id"]
 
     first = await wait_for(client, connection_id, since=None)
@@ -120,6 +140,53 @@ async def test_from_creation_to_deletion(
     assert not (settings.home / "work" / connection_id).exists()
     with pytest.raises(CannotRunError, match="does not exist"):
         await asyncio.to_thread(sync_here, settings, connection_id)
+
+
+async def test_what_is_read_again_comes_back(
+    client: httpx.AsyncClient, group_id: str, emulator: EmulatorThread, tmp_path: Path
+) -> None:
+    warehouse = tmp_path / "warehouse.duckdb"
+    await asyncio.to_thread(publish, emulator, range(20), "bills")
+    data = await create_all(client, group_id, emulator, warehouse, schedule_type="manual")
+    url = f"/v1/connections/{data['id']}"
+
+    async def synced(since: dict[str, Any]) -> dict[str, Any]:
+        return await wait_for(client, data["id"], since["succeeded_at"])
+
+    assert (await client.post(f"{url}/sync")).status_code == 200
+    last = await synced(data)
+    assert (len(numbers_in(warehouse)), len(numbers_in(warehouse, "bills"))) == (100, 20)
+
+    empty_tables(warehouse)
+    assert (await client.post(f"{url}/resync", json={"scope": {"bus": ["orders"]}})).status_code == 200
+    last = await synced(last)
+    assert last["status"]["is_historical_sync"] is False
+    assert (len(numbers_in(warehouse)), len(numbers_in(warehouse, "bills"))) == (100, 0), "orders alone were read again"
+
+    assert (await client.patch(url, json={"paused": True})).json()["data"]["status"]["sync_state"] == "paused"
+    state = (await client.get(f"{url}/state")).json()["data"]["state"]
+    assert state.keys() == {"orders", "bills"}
+    tenth = {"sequence_number": 10}
+    moved = await client.patch(f"{url}/state", json={"state": {"bills": tenth}})
+    assert moved.status_code == 200, moved.text
+    assert (await client.post(f"{url}/sync")).json()["code"] == "IllegalState"
+    assert (await client.patch(url, json={"paused": False})).status_code == 200
+    assert (await client.post(f"{url}/sync")).status_code == 200
+    last = await synced(last)
+    assert numbers_in(warehouse, "bills") == list(range(10, 20)), "it went on where the state was moved to"
+
+    empty_tables(warehouse)
+    assert (await client.patch(url, json={"is_historical_sync": True})).status_code == 200
+    last = await synced(last)
+    assert (len(numbers_in(warehouse)), len(numbers_in(warehouse, "bills"))) == (100, 20)
+
+    changed = await client.patch(url, json={"config": {"topics": ["orders"]}})
+    assert changed.json()["data"]["status"]["setup_state"] == "connected", changed.text
+    for topic in ("orders", "bills"):
+        await asyncio.to_thread(publish, emulator, range(100, 110), topic)
+    assert (await client.post(f"{url}/sync")).status_code == 200
+    await synced(last)
+    assert (len(numbers_in(warehouse)), len(numbers_in(warehouse, "bills"))) == (110, 20), "bills are left out now"
 
 
 def sync_here(settings: Settings, connection_id: str) -> dict[str, Any]:
