@@ -73,12 +73,8 @@ def store(emulator: EmulatorThread, topic: str = "orders") -> Any:
 
 
 def delivery_counts(emulator: EmulatorThread, topic: str = "orders") -> list[int]:
-    found = emulator.call(lambda _: store_now(emulator, topic).peek(0, 1000, max_bytes=10**8))
-    return [stored.delivery_count for stored in found]
-
-
-def store_now(emulator: EmulatorThread, topic: str) -> Any:
-    return emulator.namespace.topic(topic).subscription(SUBSCRIPTION).store
+    held = store(emulator, topic)
+    return [stored.delivery_count for stored in emulator.call(lambda _: held.peek(0, 1000, max_bytes=10**8))]
 
 
 class TestDraining:

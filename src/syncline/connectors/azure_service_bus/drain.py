@@ -28,7 +28,7 @@ from syncline.connectors.azure_service_bus.columns import record_batch
 from syncline.connectors.azure_service_bus.connect import Namespace
 from syncline.connectors.azure_service_bus.entities import Entity
 from syncline.connectors.azure_service_bus.failures import requires_session
-from syncline.connectors.azure_service_bus.locked import Held, Link, complete
+from syncline.connectors.azure_service_bus.locked import Held, Link
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
 from syncline.connectors.azure_service_bus.position import DRAINED
 from syncline.connectors.azure_service_bus.retries import Retries
@@ -49,6 +49,7 @@ _SLICE = 0.25
 """Longest wait for messages at a stretch, in seconds: others who use the link get their turn in between."""
 _TICK = 0.25
 _CLOCK_ALLOWANCE = timedelta(seconds=60)
+_SETTLE_ATTEMPTS = 3
 _MANY_DELIVERIES = 5
 """Half of the deliveries after which Service Bus gives up, unless it is told otherwise."""
 
@@ -102,21 +103,21 @@ class Drainer:
         if failure is not None:
             raise failure
 
-    def acknowledge(self, batch: list[Held]) -> None:
+    def acknowledge(self, done: list[Held]) -> None:
         """Remove messages that are in the destination. What cannot be removed comes again: that is told, and no
         error."""
         doubtful = 0
-        for held in batch:
+        for held in done:
             try:
-                doubtful += complete(held, self._any_link)
+                doubtful += self._complete(held)
             except Exception as error:
                 doubtful += len(held)
-                log.warning("messages were not completed", stream=self._stream.name, error=type(error).__name__)
+                log.warning("messages were not completed", stream=self._stream.name, error=repr(error))
         if doubtful:
             log.warning("locks ended before their messages were completed", stream=self._stream.name, most=doubtful)
         with self._changed:
-            self._waiting = [waiting for waiting in self._waiting if waiting is not batch]
-            busy = {id(held.link) for waiting in self._waiting for held in waiting}
+            self._waiting = [waiting for waiting in self._waiting if waiting is not done]
+            busy = {id(held.link) for batch in (*self._waiting, self._batch.held) for held in batch}
             idle = [link for link in self._links if link.is_finished and id(link) not in busy]
             self._links = [link for link in self._links if link not in idle]
             self._changed.notify_all()
@@ -136,7 +137,7 @@ class Drainer:
                 try:
                     held.link.release(held.tags)
                 except Exception as error:  # their locks end by themselves
-                    log.info("messages were not given back", stream=self._stream.name, error=type(error).__name__)
+                    log.info("messages were not given back", stream=self._stream.name, error=repr(error))
         for link in links:
             _close(link)
 
@@ -156,12 +157,9 @@ class Drainer:
                 if _is_after(messages[-1], began if is_partial else began + _CLOCK_ALLOWANCE):
                     is_over = _is_after(messages[0], began)
                     break
+            self._finish_link()
             if not self._has_sessions or is_over:
                 return
-            with self._changed:
-                if self._link is not None:
-                    self._link.is_finished = True
-                self._link = None
             yield
 
     def _messages(self, rows: int) -> Iterator[tuple[list[ServiceBusReceivedMessage], bool]]:
@@ -216,12 +214,25 @@ class Drainer:
 
     def _drop_link(self) -> None:
         """Give up the link that failed. What it locked may be completed over another, unless it is of a session."""
+        if (link := self._link) is not None:
+            self._discard(link)
+
+    def _discard(self, link: Link) -> None:
+        with self._changed:
+            self._links = [other for other in self._links if other is not link]
+            if self._link is link:
+                self._link = None
+        _close(link)
+
+    def _finish_link(self) -> None:
+        """Receive nothing more over the present link; what it locked is held on."""
         with self._changed:
             link, self._link = self._link, None
-            if link is not None:
-                self._links.remove(link)
         if link is not None:
-            _close(link)
+            try:
+                link.finish()
+            except Exception as error:  # it is gone, and so are its locks
+                log.info("a link did not end in order", stream=self._stream.name, error=repr(error))
 
     # Holding
 
@@ -237,11 +248,32 @@ class Drainer:
             while len(self._waiting) > most and not self._stop.is_set() and not self._closed.is_set():
                 self._changed.wait(_TICK)
 
+    def _complete(self, held: Held) -> int:
+        """Remove messages: over the link that locked them, or where that is gone over others, by their lock tokens.
+        Returns how many were not removed, or maybe not.
+
+        Raises:
+            Exception: No link works.
+        """
+        link = held.link
+        for _ in range(_SETTLE_ATTEMPTS):
+            try:
+                if link is not held.link:
+                    return link.complete_by_token(held.tokens)
+                if not link.is_closed:
+                    return link.complete(held.tags)
+            except Exception as error:
+                log.info("messages could not be completed over a link", stream=self._stream.name, error=repr(error))
+                self._discard(link)
+            if self._has_sessions:
+                break
+            link = self._any_link() or self._opened()
+        return len(held)
+
     def _any_link(self) -> Link | None:
-        """A link to settle messages over whose own is gone."""
+        """A link that works, as far as is known."""
         with self._changed:
-            known = next((link for link in self._links if not link.is_closed), None)
-        return known or (None if self._has_sessions else self._opened())
+            return next((link for link in self._links if not link.is_closed), None)
 
     def _keep(self) -> None:
         """Renew locks while their messages wait to be loaded."""
@@ -254,7 +286,7 @@ class Drainer:
                     link = self._any_link() if held.link.is_closed else held.link
                     lost = held.renew(link) if link is not None else 0
                 except Exception as error:  # the next tick tries again
-                    log.info("locks were not renewed", stream=self._stream.name, error=type(error).__name__)
+                    log.info("locks were not renewed", stream=self._stream.name, error=repr(error))
                 else:
                     if lost:
                         log.warning("locks were lost; the messages come again", stream=self._stream.name, lost=lost)

@@ -6,7 +6,7 @@ that renews locks share it, one at a time and in turn.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +14,8 @@ from uuid import UUID
 
 from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver
 from azure.servicebus._common import mgmt_handlers
-from azure.servicebus._pyamqp.error import MessageException
-from azure.servicebus.exceptions import MessageLockLostError, ServiceBusError, SessionLockLostError
+from azure.servicebus._pyamqp.error import MessageException, MessageSettlementUnconfirmed
+from azure.servicebus.exceptions import MessageLockLostError, SessionLockLostError
 
 _IN_ONE_REQUEST = 250
 """Messages that are settled or renewed together."""
@@ -46,23 +46,21 @@ class Link:
         with self._used():
             return self._receiver.receive_messages(max_message_count=count, max_wait_time=seconds)
 
-    def complete(self, deliveries: Iterable[int]) -> int:
-        """Remove messages of this link. Returns how many of them may not have been ours any more.
+    def complete(self, deliveries: Mapping[int, bytes]) -> int:
+        """Remove messages of this link, given with their delivery tags. Returns how many of them may not have been
+        ours any more.
 
         Raises:
             Exception: The link does not work.
         """
         doubtful = 0
-        handler: Any = self._receiver._handler
         for first, last in _runs(sorted(deliveries)):
-            # The SDK settles one message a call; underneath it takes a range, as the protocol does.
-            with self._used():
-                try:
-                    handler.settle_messages(
-                        (first, last), b"", "accepted", await_outcome=True, outcome_timeout=_OUTCOME_TIMEOUT
-                    )
-                except MessageException:
-                    doubtful += last - first + 1
+            try:
+                self._settle(first, last, deliveries, "accepted", await_outcome=True, outcome_timeout=_OUTCOME_TIMEOUT)
+            except MessageSettlementUnconfirmed:
+                raise
+            except MessageException:
+                doubtful += last - first + 1
         return doubtful
 
     def complete_by_token(self, tokens: Sequence[UUID]) -> int:
@@ -93,18 +91,30 @@ class Link:
             self._bisected(part, renew)
         return lost
 
-    def release(self, deliveries: Iterable[int]) -> None:
+    def release(self, deliveries: Mapping[int, bytes]) -> None:
         """Give messages back at once, without that counting as a delivery that failed."""
-        handler: Any = self._receiver._handler
         for first, last in _runs(sorted(deliveries)):
-            with self._used():
-                handler.settle_messages((first, last), b"", "released")
+            self._settle(first, last, deliveries, "released")
+
+    def finish(self) -> None:
+        """Receive nothing more. Without this, the credit that was left would go on locking messages."""
+        self.is_finished = True
+        handler: Any = self._receiver._handler
+        with self._used():
+            handler._link.flow(link_credit=0, drain=True)
 
     def close(self) -> None:
         """Close the connection. Locks of single messages stay until they end; a session's ends at once."""
         self.is_closed = self.is_finished = True
         with self._used():
             self._client.close()
+
+    def _settle(self, first: int, last: int, tags: Mapping[int, bytes], outcome: str, **options: Any) -> None:
+        # The SDK's public methods settle one message a call; underneath it takes a range, as the protocol does.
+        handler: Any = self._receiver._handler
+        with self._used():
+            handler.settle_messages((first, last), tags[first], outcome, **options)
+            handler._link._received_delivery_tags.difference_update(tags[each] for each in range(first + 1, last + 1))
 
     def _update_disposition(self, tokens: Sequence[UUID]) -> None:
         transport: Any = self._receiver._amqp_transport
@@ -182,23 +192,6 @@ class Held:
         return len(lost)
 
 
-def complete(held: Held, reopened: Callable[[], Link | None]) -> int:
-    """Remove the messages that are held, over `reopened` where their own link is gone. Returns how many of them were
-    not removed, or maybe not.
-
-    Raises:
-        ServiceBusError: Neither way works.
-    """
-    if not held.link.is_closed:
-        try:
-            return held.link.complete(held.tags)
-        except Exception:
-            if held.link.session_id is not None:
-                raise
-    other = reopened()
-    return len(held) if other is None else other.complete_by_token(held.tokens)
-
-
 def _runs(deliveries: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Ranges of numbers that follow one another, the last included, of a limited length."""
     start = 0
@@ -212,6 +205,3 @@ def _runs(deliveries: Sequence[int]) -> Iterator[tuple[int, int]]:
 def _parts(tokens: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
     for start in range(0, len(tokens), _IN_ONE_REQUEST):
         yield tokens[start : start + _IN_ONE_REQUEST]
-
-
-__all__ = ["Held", "Link", "ServiceBusError", "complete"]
