@@ -14,10 +14,16 @@ from syncline.store.migrate import migrate
 
 Result = TypeVar("Result")
 
-api_key = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
+app = typer.Typer(
+    name="api-key",
+    help="Make, list, rotate and revoke API keys.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 
 
-@api_key.command()
+@app.command()
 def create(
     name: Annotated[str, typer.Option(help="What the key is for.")] = "",
     user: Annotated[str | None, typer.Option(help="E-mail address of the key's user; else an administrator.")] = None,
@@ -26,7 +32,7 @@ def create(
     _show(_in_store(lambda database: create_api_key(database, name, email=user)))
 
 
-@api_key.command("list")
+@app.command("list")
 def list_() -> None:
     """Show all API keys, without their secrets."""
     table = Table(show_edge=False)
@@ -38,13 +44,13 @@ def list_() -> None:
     console.print(table)
 
 
-@api_key.command()
+@app.command()
 def rotate(key: Annotated[str, typer.Argument(help="The key, as `api-key list` shows it.")]) -> None:
     """Give a key another secret and show it once. The old secret is refused from now on."""
     _show(_in_store(lambda database: rotate_api_key(database, key)))
 
 
-@api_key.command()
+@app.command()
 def revoke(key: Annotated[str, typer.Argument(help="The key, as `api-key list` shows it.")]) -> None:
     """Refuse a key from now on."""
     _in_store(lambda database: revoke_api_key(database, key))

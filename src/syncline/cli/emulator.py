@@ -14,7 +14,10 @@ from syncline.emulator.emulator import Emulator
 from syncline.emulator.errors import InvalidEntityError
 from syncline.emulator.topology import Topology, load_topology
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
+
+@app.command()
 def emulator(
     config: Annotated[
         Path | None, typer.Option(help="Topology, a JSON file in the format of Microsoft's emulator.", dir_okay=False)

@@ -18,7 +18,10 @@ from syncline.store.models import Run, RunState
 from syncline.store.sealing import load_sealer
 from syncline.sync.run import Progress
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
+
+@app.command()
 def sync(connection_id: Annotated[str, typer.Argument(help="The connection's id.")]) -> None:
     """Sync a connection now, in this terminal, whether or not the server runs."""
     settings = load_settings()

@@ -16,9 +16,12 @@ from syncline.logs import configure_logging
 from syncline.server import create_app
 from syncline.settings import Settings
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
 _BACKLOG = 1024
 
 
+@app.command()
 def up(
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 unless set.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 8000 unless set, 0 picks a free one.")] = None,

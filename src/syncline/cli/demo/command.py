@@ -9,7 +9,10 @@ from syncline.cli.demo.run import DemoFailedError, run_demo
 from syncline.cli.processes import ProcessFailedError
 from syncline.cli.terminal import console, fail
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Folder for the demo's state; emptied first.", file_okay=False)] = Path(
         "syncline-demo"
