@@ -93,5 +93,12 @@ async def test_older_names_take_posts_without_a_redirect(api: Api) -> None:
     assert (await api.client.post("/v1/connectors/", json={"name": "a"})).status_code == 201
 
 
+@pytest.mark.parametrize("path", ["/v1/connectors/abc/force", "/v1/connections/abc/force/"])
+async def test_the_older_name_of_starting_a_sync_is_served(api: Api, path: str) -> None:
+    headers = {"Content-Type": "application/json;version=2"}
+    answer = await api.client.post(path, headers=headers)
+    assert (answer.status_code, answer.json()["message"]) == (200, "no body")
+
+
 async def test_names_that_only_begin_alike_are_not_rewritten(api: Api) -> None:
     assert (await api.client.get("/v1/connectors2/abc")).status_code == 404

@@ -32,6 +32,8 @@ _OLDER_NAMES = (
     (re.compile(r"^/v1/connectors(?=/|$)"), "/v1/connections"),
     (re.compile(r"^/v1/groups/([^/]+)/connectors$"), r"/v1/groups/\1/connections"),
     (re.compile(r"^/v1/metadata/connectors(?=/|$)"), "/v1/metadata/connector-types"),
+    # What orchestrators still call to start a sync.
+    (re.compile(r"^/v1/connections/([^/]+)/force$"), r"/v1/connections/\1/sync"),
 )
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 

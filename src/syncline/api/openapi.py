@@ -15,8 +15,8 @@ Send an API key and its secret with HTTP Basic authentication. Every answer is a
 what went wrong, `message` says it for people, `data` is what was asked for.
 
 Older names of the same resources work too: `/v1/connectors` for `/v1/connections`, `/v1/groups/{id}/connectors` for
-`/v1/groups/{id}/connections` and `/v1/metadata/connectors` for `/v1/metadata/connector-types`; so does a slash at the
-end of a path.
+`/v1/groups/{id}/connections`, `/v1/metadata/connectors` for `/v1/metadata/connector-types` and
+`/v1/connectors/{id}/force` for `/v1/connections/{id}/sync`; so does a slash at the end of a path.
 """
 _FAILURES: dict[int, tuple[str, str]] = {
     400: ("InvalidInput", "A field or parameter is wrong, or the call makes no sense in the thing's present state."),
