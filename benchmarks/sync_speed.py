@@ -71,7 +71,7 @@ def measure(console: Console, folder: Path, messages: int, size: int) -> None:
 
 def _emulator(folder: Path) -> Any:
     config = folder / "topology.json"
-    topic = {"Name": TOPIC, "Subscriptions": [{"Name": SUBSCRIPTION}]}
+    topic: dict[str, Any] = {"Name": TOPIC, "Subscriptions": [{"Name": SUBSCRIPTION}]}
     # 20 GB: a topic that holds all messages.
     topic["Properties"] = {"MaxSizeInMegabytes": 20_480}
     config.write_bytes(orjson.dumps({"UserConfig": {"Namespaces": [{"Name": "bench", "Topics": [topic]}]}}))

@@ -107,8 +107,8 @@ class SchemaRegistryServer:
                 return 200, self._version(subject, self.subjects[subject].index(made.number) + 1)
             case ["subjects", subject, "versions", version]:
                 versions = self.subjects.get(subject, [])
-                number = len(versions) if version == "latest" else int(version)
-                return (200, self._version(subject, number)) if 0 < number <= len(versions) else _unknown(40402)
+                place = len(versions) if version == "latest" else int(version)
+                return (200, self._version(subject, place)) if 0 < place <= len(versions) else _unknown(40402)
             case ["$schemaGroups"]:
                 return 200, {"value": ["group"]}
             case ["$schemaGroups", "$schemas", identifier]:
