@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete
 
+from syncline.engine.resync import positions_of, request_resync
 from syncline.engine.runs import (
     Advice,
     Ending,
@@ -18,7 +19,7 @@ from syncline.engine.runs import (
     start_run,
 )
 from syncline.store.database import Database
-from syncline.store.models import Connection, Run, RunState, utc_now
+from syncline.store.models import Connection, Cursor, Run, RunState, utc_now
 from tests.engine.support import add_connection, connection_of, notices_of, runs_of
 
 SUCCEEDED = Ending(RunState.SUCCEEDED)
@@ -105,6 +106,46 @@ def test_only_a_historical_run_ends_the_historical_sync(database: Database) -> N
         session.get_one(Connection, connection_id).is_historical_sync = True
     end(database, run_id, SUCCEEDED)
     assert connection_of(database, connection_id).is_historical_sync
+
+
+def positions(database: Database, connection_id: str) -> dict[str, object]:
+    with database.sync_session(read_only=True) as session:
+        return dict(positions_of(session, session.get_one(Connection, connection_id)))
+
+
+@pytest.mark.parametrize(
+    ("streams", "left"),
+    [(None, {}), (["a"], {"b": {"n": 2}}), (["a", "b"], {}), (["c"], {"a": {"n": 1}, "b": {"n": 2}})],
+)
+def test_the_first_run_after_a_request_to_resync_reads_anew(
+    any_database: Database, streams: list[str] | None, left: dict[str, object]
+) -> None:
+    connection_id = add_connection(any_database, is_historical_sync=False)
+    before = begin(any_database, connection_id)
+    with any_database.sync_session() as session:
+        for stream, number in (("a", 1), ("b", 2)):
+            session.add(Cursor(connection_id=connection_id, stream=stream, position={"n": number}))
+    with any_database.sync_session() as session:
+        request_resync(session.get_one(Connection, connection_id), streams)
+    assert positions(any_database, connection_id) == left
+    with any_database.sync_session(read_only=True) as session:
+        assert session.get(Cursor, (connection_id, "a")) is not None, "the sync under way is not disturbed"
+    end(any_database, before, SUCCEEDED)
+    connection = connection_of(any_database, connection_id)
+    assert connection.is_historical_sync, "that was not the one that was asked for"
+    assert connection.next_sync_at is not None
+    assert connection.next_sync_at <= utc_now(), "it follows at once"
+
+    first = begin(any_database, connection_id)
+    assert positions(any_database, connection_id) == left
+    with any_database.sync_session() as session:
+        session.merge(Cursor(connection_id=connection_id, stream="a", position={"n": 3}))
+    end(any_database, first, FAILED)
+    second = begin(any_database, connection_id)
+    assert positions(any_database, connection_id)["a"] == {"n": 3}, "the next goes on where the failed one was"
+    end(any_database, second, SUCCEEDED)
+    assert not connection_of(any_database, connection_id).is_historical_sync
+    assert all(run.is_historical for run in runs_of(any_database, connection_id)[1:])
 
 
 def test_a_failure_is_explained_until_the_next_success(database: Database) -> None:

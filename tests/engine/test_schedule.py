@@ -1,5 +1,6 @@
 """When the next sync starts."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,9 +21,15 @@ OFFSET = start_offset(GROUP)
 
 
 def schedule(
-    frequency: int, *, daily: str | None = None, kind: str = "auto", zone: str = "0", destination: str = GROUP
+    frequency: int,
+    *,
+    daily: str | None = None,
+    kind: str = "auto",
+    zone: str = "0",
+    destination: str = GROUP,
+    summer: bool = False,
 ) -> Schedule:
-    return Schedule(frequency, daily, kind, zone, destination)
+    return Schedule(frequency, daily, kind, zone, destination, summer)
 
 
 def utc(text: str) -> datetime:
@@ -54,6 +61,32 @@ def test_starts_are_counted_from_midnight_and_moved_by_the_offset(
     given_schedule: Schedule, after: str, expected: str
 ) -> None:
     assert next_sync_at(given_schedule, utc(after)) == utc(expected) + OFFSET
+
+
+@pytest.mark.parametrize(
+    ("given_schedule", "after", "expected"),
+    [
+        # New York: clocks go forward on 8 March 2026, back on 1 November 2026.
+        (schedule(1440, zone="-5", summer=True), "2026-03-01T12:00", "2026-03-02T05:00"),
+        (schedule(1440, zone="-5", summer=True), "2026-07-01T12:00", "2026-07-02T04:00"),
+        (schedule(1440, zone="-5"), "2026-07-01T12:00", "2026-07-02T05:00"),
+        (schedule(1440, zone="-5", daily="14:00", summer=True), "2026-03-07T23:00", "2026-03-08T18:00"),
+        (schedule(1440, zone="-5", daily="02:00", summer=True), "2026-03-08T05:00", "2026-03-08T07:00"),
+        (schedule(1440, zone="-5", daily="01:00", summer=True), "2026-11-01T02:00", "2026-11-01T05:00"),
+        (schedule(1440, zone="-5", daily="01:00", summer=True), "2026-11-01T06:30", "2026-11-02T06:00"),
+        (schedule(360, zone="-5", summer=True), "2026-03-08T06:30", "2026-03-08T10:00"),
+        (schedule(60, zone="-5", summer=True), "2026-11-01T05:00", "2026-11-01T06:00"),
+        (schedule(60, zone="-5", summer=True), "2026-11-01T06:00", "2026-11-01T07:00"),
+        # Berlin, Sydney, and an offset where nobody changes the clocks.
+        (schedule(1440, zone="+1", summer=True), "2026-07-01T12:00", "2026-07-01T22:00"),
+        (schedule(1440, zone="+10", summer=True), "2026-01-01T14:30", "2026-01-02T13:00"),
+        (schedule(1440, zone="+9", summer=True), "2026-07-01T16:30", "2026-07-02T15:00"),
+    ],
+)
+def test_with_daylight_saving_starts_stand_at_the_same_time_on_the_clock(
+    given_schedule: Schedule, after: str, expected: str
+) -> None:
+    assert next_sync_at(given_schedule, utc(after) + OFFSET) == utc(expected) + OFFSET
 
 
 def test_short_frequencies_keep_the_offset_as_their_phase() -> None:
@@ -89,6 +122,9 @@ def test_the_next_start_is_later_by_at_most_one_frequency(
     assert found is not None
     assert after < found <= after + timedelta(minutes=frequency)
     assert next_sync_at(given_schedule, found) == found + timedelta(minutes=frequency)
+    in_summer = next_sync_at(replace(given_schedule, daylight_saving_time=True), after)
+    assert in_summer is not None
+    assert after < in_summer <= after + timedelta(minutes=frequency) + timedelta(hours=1)
 
 
 @given(st.text(max_size=40))

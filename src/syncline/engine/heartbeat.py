@@ -56,8 +56,8 @@ class Heartbeat:
             try:
                 with self._database.sync_session() as session:
                     goes_on = renew(session, self._run_id)
-            except SQLAlchemyError:
-                log.warning("run could not show that it lives; it tries again", run_id=self._run_id, exc_info=True)
+            except SQLAlchemyError as error:
+                log.warning("run could not show that it lives; it tries again", run_id=self._run_id, error=str(error))
                 if time.monotonic() - renewed > self._lease:
                     self._stop.make(RunState.INTERRUPTED)
                 continue
