@@ -66,7 +66,7 @@ async def authenticate(database: Database, authorization: str) -> Caller:
     return Caller(row.account_id, row.user_id, row.role, row.system_key_id, permissions)
 
 
-def current_user(request: Request) -> Caller:
+async def current_user(request: Request) -> Caller:
     """The caller, whom the gate has already authenticated."""
     caller: Caller = request.state.caller
     return caller

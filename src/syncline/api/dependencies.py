@@ -1,4 +1,7 @@
-"""What endpoints get from the running app, instead of from globals."""
+"""What endpoints get from the running app, instead of from globals.
+
+All of it is at hand, so these are coroutines: FastAPI would run plain functions in threads, each at a cost.
+"""
 
 from typing import Annotated
 
@@ -10,33 +13,33 @@ from syncline.store.database import Database
 from syncline.store.sealing import Sealer
 
 
-def get_settings(request: Request) -> Settings:
+async def get_settings(request: Request) -> Settings:
     """The settings of this process."""
     settings: Settings = request.app.state.settings
     return settings
 
 
-def get_database(request: Request) -> Database:
+async def get_database(request: Request) -> Database:
     """The store."""
     database: Database = request.app.state.database
     return database
 
 
-def get_sealer(request: Request) -> Sealer:
+async def get_sealer(request: Request) -> Sealer:
     """What opens and seals secrets."""
     sealer: Sealer = request.app.state.sealer
     return sealer
 
 
-def get_executor(request: Request) -> Executor:
+async def get_executor(request: Request) -> Executor:
     """What runs syncs."""
     executor: Executor = request.app.state.executor
     return executor
 
 
-def get_base_url(request: Request) -> str:
+async def get_base_url(request: Request) -> str:
     """Where people reach this server, without a slash at the end: as the settings say, else as the client did."""
-    return (get_settings(request).public_url or str(request.base_url)).rstrip("/")
+    return ((await get_settings(request)).public_url or str(request.base_url)).rstrip("/")
 
 
 CurrentBaseUrl = Annotated[str, Depends(get_base_url)]

@@ -32,7 +32,7 @@ class Page:
     """The key of the last item of the page before."""
 
 
-def read_page(
+async def read_page(
     limit: Annotated[
         str | None, Query(description="Items in one page, 1 to 1000; 100 when absent."), WithJsonSchema(_LIMIT_SCHEMA)
     ] = None,

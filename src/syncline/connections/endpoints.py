@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query
 
 from syncline.api.authentication import CurrentUser
-from syncline.api.dependencies import CurrentDatabase, CurrentExecutor, CurrentSealer, CurrentSettings
+from syncline.api.dependencies import CurrentBaseUrl, CurrentDatabase, CurrentExecutor, CurrentSealer, CurrentSettings
 from syncline.api.envelope import Acknowledgement, Envelope, Items, acknowledge, success
 from syncline.api.paging import RequestedPage
 from syncline.connections import service, state, syncs
@@ -31,12 +31,6 @@ from syncline.store.models import utc_now
 router = APIRouter(prefix="/v1", tags=["Connections"])
 
 
-def _base_url(request: Request, settings: CurrentSettings) -> str:
-    """Where people reach this server: as the settings say, else as the client did."""
-    return settings.public_url or str(request.base_url)
-
-
-BaseUrl = Annotated[str, Depends(_base_url)]
 SchemaFilter = Annotated[str | None, Query(description="Only the connection that loads into this schema.")]
 GroupFilter = Annotated[str | None, Query(description="Only connections of this group.")]
 
@@ -48,7 +42,7 @@ async def create_connection(
     database: CurrentDatabase,
     sealer: CurrentSealer,
     settings: CurrentSettings,
-    base_url: BaseUrl,
+    base_url: CurrentBaseUrl,
 ) -> Envelope[ConnectionResponse]:
     """Create a connection and run its setup tests."""
     connection = await service.create_connection(database, sealer, caller, body)
@@ -65,7 +59,7 @@ async def list_connections(
     caller: CurrentUser,
     database: CurrentDatabase,
     sealer: CurrentSealer,
-    base_url: BaseUrl,
+    base_url: CurrentBaseUrl,
     group_id: GroupFilter = None,
     schema: SchemaFilter = None,
 ) -> Envelope[Items[ConnectionResponse]]:
@@ -83,7 +77,7 @@ async def list_group_connections(
     caller: CurrentUser,
     database: CurrentDatabase,
     sealer: CurrentSealer,
-    base_url: BaseUrl,
+    base_url: CurrentBaseUrl,
     schema: SchemaFilter = None,
 ) -> Envelope[Items[ConnectionResponse]]:
     """List the connections of a group."""
@@ -95,7 +89,7 @@ async def list_group_connections(
 
 @router.get("/connections/{connection_id}")
 async def get_connection(
-    connection_id: str, caller: CurrentUser, database: CurrentDatabase, sealer: CurrentSealer, base_url: BaseUrl
+    connection_id: str, caller: CurrentUser, database: CurrentDatabase, sealer: CurrentSealer, base_url: CurrentBaseUrl
 ) -> Envelope[ConnectionResponse]:
     """Retrieve a connection."""
     async with database.session(read_only=True) as session:
@@ -112,7 +106,7 @@ async def modify_connection(
     sealer: CurrentSealer,
     settings: CurrentSettings,
     executor: CurrentExecutor,
-    base_url: BaseUrl,
+    base_url: CurrentBaseUrl,
 ) -> Envelope[ConnectionResponse]:
     """Change a connection. Only what is sent changes; a change of the setup is tested."""
     await update_connection(database, sealer, settings, executor, caller, connection_id, body)
@@ -185,7 +179,7 @@ async def create_connect_card(
     caller: CurrentUser,
     database: CurrentDatabase,
     sealer: CurrentSealer,
-    base_url: BaseUrl,
+    base_url: CurrentBaseUrl,
 ) -> Envelope[ConnectCardResponse]:
     """Make a link that lets another person complete the setup, for one day."""
     async with database.session(read_only=True) as session:
@@ -207,7 +201,7 @@ async def run_setup_tests(
     database: CurrentDatabase,
     sealer: CurrentSealer,
     settings: CurrentSettings,
-    base_url: BaseUrl,
+    base_url: CurrentBaseUrl,
     body: TestRequest | None = None,
 ) -> Envelope[ConnectionResponse]:
     """Run the setup tests again."""
