@@ -15,6 +15,7 @@ from syncline.connectors.base import DecodedBatch, ReadLimits, SourceWarning
 from syncline.sync.catalog import Catalog
 from syncline.sync.checkpoints import Checkpoints
 from syncline.sync.choosing import choose, column_types
+from syncline.sync.selection import SEQUENCE, TYPE_LOCKED
 from syncline.sync.shape import combine, stamp
 from syncline.warehouses.base import Loader
 
@@ -77,6 +78,8 @@ class Loading:
         self._pending: dict[str, _Pending] = {}
         self._warnings: dict[tuple[str, str], SourceWarning] = {}
         self._lost: dict[tuple[str, str], int] = {}
+        self._without_rejects: set[str] = set()
+        """Streams that have no table of rejects."""
         self._rejected: dict[str, tuple[int, str]] = {}
 
     def add(
@@ -149,12 +152,18 @@ class Loading:
             self._loader.change_key(stream, key=key)
         result = self._loader.load(stream, table, key=key)
         self._catalog.note_load(stream, result.table, result.column_names, selection.sync_mode)
+        self._take_out_of_rejects(stream, table.column(SEQUENCE))
         return int(table.num_rows)
+
+    def _take_out_of_rejects(self, stream: str, numbers: pa.ChunkedArray) -> None:
+        """Messages that can be decoded now, and could not be when they were read before, are rejects no more."""
+        if stream not in self._without_rejects and not self._loader.remove_rows(stream + REJECTED, SEQUENCE, numbers):
+            self._without_rejects.add(stream)
 
     def _warn_of_lost_values(self, stream: str, column: str, count: int) -> None:
         self._lost[stream, column] = self._lost.get((stream, column), 0) + count
-        self._warnings["type_locked", f"{stream}.{column}"] = SourceWarning(
-            code="type_locked",
+        self._warnings[TYPE_LOCKED, f"{stream}.{column}"] = SourceWarning(
+            code=TYPE_LOCKED,
             subject=f"{stream}.{column}",
             message=f"{self._lost[stream, column]:,} values of the column {column} of {stream} do not fit its type, "
             "which is locked. They were left empty.",
@@ -165,7 +174,8 @@ class Loading:
         if not tables:
             return 0
         table = combine(tables)
-        result = self._loader.load(stream + REJECTED, stamp(table, self._synced_at), key=("sequence_num",))
+        result = self._loader.load(stream + REJECTED, stamp(table, self._synced_at), key=(SEQUENCE,))
+        self._without_rejects.discard(stream)
         known, _ = self._rejected.get(stream, (0, ""))
         self._rejected[stream] = (known + table.num_rows, result.table)
         return int(table.num_rows)

@@ -22,6 +22,7 @@ from syncline.sync.catalog import Catalog, EverythingCatalog
 from syncline.sync.checkpoints import Checkpoints
 from syncline.sync.hand_over import Closed, HandOver
 from syncline.sync.loading import Loading
+from syncline.sync.selection import COLUMNS_NOT_DROPPED
 from syncline.warehouses.base import Loader
 from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
 from syncline.warehouses.registry import warehouse_for
@@ -157,7 +158,7 @@ def _drop_columns(loader: Loader, catalog: Catalog) -> tuple[SourceWarning, ...]
             raise
         except WarehouseError as error:
             message = f"Columns of {stream} could not be dropped ({', '.join(columns)}). Every sync tries it again."
-            warnings.append(SourceWarning("columns_not_dropped", message, subject=stream, details=str(error)))
+            warnings.append(SourceWarning(COLUMNS_NOT_DROPPED, message, subject=stream, details=str(error)))
         else:
             catalog.note_drop(stream)
     return tuple(warnings)

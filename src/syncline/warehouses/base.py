@@ -59,6 +59,16 @@ class Loader(ABC):
             WarehouseError: It refused the batch.
         """
 
+    def remove_rows(self, source_name: str, column: str, values: pa.ChunkedArray) -> bool:
+        """Remove the rows of the table of `source_name` whose `column` has one of the values, durably. Whether there
+        is such a table; where this kind of destination cannot remove rows, they stay.
+
+        Raises:
+            WarehouseUnavailable: The destination cannot be reached just now.
+            WarehouseError: It refused.
+        """
+        return False
+
     def drop_columns(self, source_name: str, columns: Sequence[str]) -> None:
         """Drop columns of the table of `source_name`. Those that are not there, or a missing table, are no error.
 

@@ -195,6 +195,16 @@ class DuckdbConnection(Connection):
         ]
         self._execute_together(statements)
 
+    def remove_rows(self, table_name: str, column: str, values: pa.ChunkedArray) -> None:
+        table = qualified(self._catalog, self._schema, table_name)
+        self._connection.register("_values", pa.table({"value": values}))
+        try:
+            self._connection.execute(
+                f"DELETE FROM {table} WHERE {quoted(column)} IN (SELECT value FROM _values)"  # noqa: S608 - quoted
+            )
+        finally:
+            self._connection.unregister("_values")
+
     def drop_columns(self, table_name: str, columns: Sequence[str]) -> None:
         table = qualified(self._catalog, self._schema, table_name)
         self._execute_together([f"ALTER TABLE {table} DROP COLUMN {quoted(column)}" for column in columns])

@@ -101,6 +101,14 @@ class Connection(ABC):
     def dlt_destination(self) -> Destination[Any, Any]:
         """The destination as dlt wants it told."""
 
+    def remove_rows(self, table_name: str, column: str, values: pa.ChunkedArray) -> None:
+        """Remove the rows whose column has one of the values.
+
+        Raises:
+            NotImplementedError: This warehouse cannot.
+        """
+        raise NotImplementedError
+
     def drop_columns(self, table_name: str, columns: Sequence[str]) -> None:
         """Drop columns that the table has, all in one transaction.
 
@@ -172,6 +180,17 @@ class SqlLoader(Loader):
             tuple(plan.widened),
             plan.names,
         )
+
+    def remove_rows(self, source_name: str, column: str, values: pa.ChunkedArray) -> bool:
+        with self._lock, self._errors_explained(), self._connect() as connection:
+            table_name, names = _standing(connection, source_name)
+            if table_name is None or column not in names:
+                return False
+            try:
+                connection.remove_rows(table_name, names[column], values)
+            except NotImplementedError:
+                return super().remove_rows(source_name, column, values)
+        return True
 
     def drop_columns(self, source_name: str, columns: Sequence[str]) -> None:
         with self._lock, self._errors_explained(), self._connect() as connection:

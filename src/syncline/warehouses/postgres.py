@@ -189,6 +189,10 @@ class PostgresConnection(Connection):
             for statement in statements:
                 self._execute(statement)
 
+    def remove_rows(self, table_name: str, column: str, values: pa.ChunkedArray) -> None:
+        table = qualified(self._schema, table_name)
+        self._execute(f"DELETE FROM {table} WHERE {quoted(column)} = ANY(%s)", values.to_pylist())  # noqa: S608 - quoted
+
     def drop_columns(self, table_name: str, columns: Sequence[str]) -> None:
         dropped = ", ".join(f"DROP COLUMN {quoted(column)}" for column in columns)
         self._execute(f"ALTER TABLE {qualified(self._schema, table_name)} {dropped}")

@@ -149,6 +149,15 @@ class CloudConnection(Connection):
             if number is not None and newest.get(of_row, number) > number
         ]
 
+    def remove_rows(self, table_name: str, column: str, values: pa.ChunkedArray) -> None:
+        """A part after the other; harmless to repeat."""
+        wanted = values.to_pylist()
+        for start in range(0, len(wanted), self._batch_of_keys):
+            some = wanted[start : start + self._batch_of_keys]
+            places = ", ".join(["%s"] * len(some))
+            statement = f"DELETE FROM {self._table(table_name)} WHERE {self._quoted(column)} IN ({places})"  # noqa: S608
+            self._sql.execute_sql(statement, *some)
+
     def drop_columns(self, table_name: str, columns: Sequence[str]) -> None:
         """One after the other; harmless to repeat."""
         table = self._table(table_name)
