@@ -140,6 +140,11 @@ class Connected:
         """A table of the schema config."""
         return (await self.answer("GET"))["schemas"]["bus"]["tables"][name]
 
+    async def warnings(self, code: str) -> list[str]:
+        """The messages of the connection's warnings with this code."""
+        data = (await self.client.get(f"/v1/connections/{self.id}")).json()["data"]
+        return [warning["message"] for warning in data["status"]["warnings"] if warning["code"] == code]
+
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:

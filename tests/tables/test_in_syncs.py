@@ -205,11 +205,10 @@ async def test_locked_types_stay_and_what_does_not_fit_is_left_empty(connection:
     await connection.sync()
     rows = "SELECT value_n FROM bus.orders ORDER BY message_id"
     assert connection.query(rows) == [(1,), (2,), (None,)]
-    data = (await connection.client.get(f"/v1/connections/{connection.id}")).json()["data"]
-    (warning,) = data["status"]["warnings"]
-    assert warning["code"] == "type_locked"
-    assert "1 values of the column value_n of orders" in warning["message"]
+    (message,) = await connection.warnings("type_locked")
+    assert "1 values of the column value_n of orders" in message
     await connection.answer("PATCH", "", {"is_type_locked": False})
+    assert await connection.warnings("type_locked") == []
     await connection.publish("orders", ("d", {"n": "many"}))
     await connection.sync()
     assert connection.query(rows) == [("1",), ("2",), (None,), ("many",)]

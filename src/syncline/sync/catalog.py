@@ -9,13 +9,20 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from syncline.store.database import Database
-from syncline.store.models import Connection, Group, KnownColumn, KnownTable, SchemaConfig, utc_now
+from syncline.store.models import Connection, Group, KnownColumn, KnownTable, Notice, SchemaConfig, utc_now
 from syncline.store.sealing import Sealer
-from syncline.sync.selection import ChangeHandling, Selection, SyncMode, is_system_column, stored_name
+from syncline.sync.selection import (
+    COLUMNS_NOT_DROPPED,
+    ChangeHandling,
+    Selection,
+    SyncMode,
+    is_system_column,
+    stored_name,
+)
 from syncline.warehouses import types
 from syncline.warehouses.types import ColumnType
 
@@ -172,6 +179,7 @@ class StoreCatalog:
     def note_drop(self, stream: str) -> None:
         """Take note that the doomed columns of a stream are gone."""
         with self._database.sync_session() as session:
+            remove_warnings(session, self._connection_id, COLUMNS_NOT_DROPPED, stream)
             for column in self._columns[stream].values():
                 row = session.get(KnownColumn, _key_of(column)) if column.drop_requested else None
                 if row is not None:
@@ -245,6 +253,12 @@ def lock_config(session: Session, connection_id: str) -> SchemaConfig:
         session.add(config)
         session.flush()
     return config
+
+
+def remove_warnings(session: Session, connection_id: str, code: str, subject: str | None = None) -> None:
+    """Take warnings of one kind, perhaps about one subject alone, from a connection: they hold no longer."""
+    statement = delete(Notice).where(Notice.connection_id == connection_id, Notice.code == code)
+    session.execute(statement if subject is None else statement.where(Notice.subject == subject))
 
 
 def note_tables(session: Session, connection_id: str, names: Iterable[str]) -> dict[str, KnownTable]:

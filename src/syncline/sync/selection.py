@@ -14,6 +14,11 @@ SEQUENCE = "sequence_num"
 SYSTEM_COLUMNS = frozenset({SEQUENCE, SYNCED})
 """Columns that loading cannot do without, besides the key."""
 
+TYPE_LOCKED = "type_locked"
+"""Code of the warning about values that do not fit a locked type."""
+COLUMNS_NOT_DROPPED = "columns_not_dropped"
+"""Code of the warning about columns that the destination refused to drop."""
+
 
 class SyncMode(StrEnum):
     """How the deliveries of a message become rows.

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from syncline.api.errors import Conflict, InvalidInput, NotFound
 from syncline.store.models import Connection, KnownColumn, KnownTable, SchemaConfig
-from syncline.sync.catalog import digest_of, new_column
-from syncline.sync.selection import KEY, is_system_column
+from syncline.sync.catalog import digest_of, new_column, remove_warnings
+from syncline.sync.selection import KEY, TYPE_LOCKED, is_system_column
 from syncline.tables.answers import primary_key
 from syncline.tables.schemas import ColumnUpdate, ConfigUpdate, DropRequest, SchemaUpdate, TableUpdate
 
@@ -175,6 +175,7 @@ class Changes:
     def _lock_types(self, is_locked: bool) -> None:
         self._config.is_type_locked = is_locked
         if not is_locked:
+            remove_warnings(self._session, self._connection.id, TYPE_LOCKED)
             self._session.execute(
                 update(KnownColumn).where(KnownColumn.connection_id == self._connection.id).values(locked_type=None)
             )
