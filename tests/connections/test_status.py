@@ -48,6 +48,9 @@ NEVER_TESTED = connection(setup_tests=[], was_connected=False)
         (NEVER_TESTED, [], "incomplete"),
         (connection(setup_tests=FAILED, was_connected=False), [], "incomplete"),
         (connection(setup_tests=FAILED), [], "broken"),
+        # Changed without a test.
+        (connection(setup_tests=[]), [], "incomplete"),
+        (connection(setup_tests=[]), [notice("task", "setup_broken")], "incomplete"),
         (connection(), [], "connected"),
         (connection(setup_tests=WARNED), [], "connected"),
         (connection(), [notice("task", "sync_failed")], "connected"),
@@ -74,6 +77,10 @@ def test_setup_state(stored: Connection, notices: list[Notice], expected: str) -
         (connection(paused=True), run(RunState.RUNNING), "syncing"),
         (connection(rescheduled_for=NOW), run(RunState.RESCHEDULED), "rescheduled"),
         (connection(rescheduled_for=NOW, paused=True), run(RunState.RESCHEDULED), "paused"),
+        (connection(rescheduled_for=NOW, schedule_type="manual"), run(RunState.RESCHEDULED), "rescheduled"),
+        (connection(rescheduled_for=NOW), run(RunState.QUEUED), "rescheduled"),
+        (connection(paused=True, trial_ended_at=NOW), run(RunState.SUCCEEDED), "paused"),
+        (connection(setup_tests=FAILED), run(RunState.FAILED), "scheduled"),
         (connection(rescheduled_for=NOW), run(RunState.RUNNING), "syncing"),
     ],
 )
