@@ -145,6 +145,18 @@ class AmqpConnection:
         self._check_claims()
         self._flush()
 
+    def detach_links(self, entity: str | None) -> None:
+        """Detach the links to an entity and to what is below it, or all links."""
+        error = Error(ErrorCondition.DETACH_FORCED, "The link is detached: it was idle for too long.", {})
+        for link in tuple(self._links.values()):
+            handler = link.data
+            if isinstance(handler, LinkHandler) and (
+                entity is None or handler.path == entity or handler.path.startswith(f"{entity}/")
+            ):
+                handler.on_detached()
+                link.detach(error)
+        self._flush()
+
     # For the handlers of links
 
     def request_flush(self) -> None:

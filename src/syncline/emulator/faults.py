@@ -4,6 +4,7 @@ A fault is a small mapping, the same in Python and as JSON over the control API:
 
     {"fault": "drop_connections"}                              every connection is cut, now
     {"fault": "throttle", "entity": "orders", "seconds": 5}    server-busy for requests, attaches, sends
+    {"fault": "detach_links"}                                  links are detached, as after 10 idle minutes
     {"fault": "delay", "milliseconds": 200}                    everything a client sends is handled late
     {"fault": "expire_token"}                                  every authorisation ends, links are detached
     {"fault": "fill", "entity": "orders", "count": 3}          sends are refused, the entity being full
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from syncline.emulator.conditions import EntityDisabledError, QuotaExceededError, ServerBusyError
 from syncline.emulator.errors import InvalidEntityError
 
-KNOWN_FAULTS = ("drop_connections", "throttle", "delay", "expire_token", "fill", "disable")
+KNOWN_FAULTS = ("drop_connections", "detach_links", "throttle", "delay", "expire_token", "fill", "disable")
 _FIELDS = frozenset({"fault", "entity", "seconds", "milliseconds", "count"})
 
 
@@ -52,11 +53,12 @@ class _Fault:
 
 
 class Faults:
-    """The faults in force. `on_drop_connections` and `on_expire_token` are set by the server."""
+    """The faults in force. What starts with `on_` is set by the server."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.on_drop_connections: Callable[[], None] = _nothing
         self.on_expire_token: Callable[[], None] = _nothing
+        self.on_detach_links: Callable[[str | None], None] = _nothing_with
         self._clock = clock
         self._active: dict[str, list[_Fault]] = {}
 
@@ -91,6 +93,8 @@ class Faults:
         fault = _Fault(entity.strip("/").lower() if entity else None, until, count, delay)
         if name == "expire_token":
             self.on_expire_token()
+        elif name == "detach_links":
+            self.on_detach_links(fault.entity)
         elif name == "drop_connections":
             if seconds is not None or count is not None:
                 self._active.setdefault(name, []).append(fault)
@@ -146,6 +150,10 @@ class Faults:
 
 def _nothing() -> None:
     """What happens on a fault while nobody serves."""
+
+
+def _nothing_with(_: object) -> None:
+    """The same, for a fault that concerns an entity."""
 
 
 def _number(spec: Mapping[str, object], name: str) -> float | None:

@@ -54,6 +54,7 @@ class Server:
         self._runner.start()
         self._namespace.faults.on_drop_connections = self._drop_connections
         self._namespace.faults.on_expire_token = self._expire_tokens
+        self._namespace.faults.on_detach_links = self._detach_links
         listener = await asyncio.start_server(self._accept, host, port, ssl=tls)
         self._listeners.append(listener)
         return int(listener.sockets[0].getsockname()[1])
@@ -116,6 +117,10 @@ class Server:
     def _expire_tokens(self) -> None:
         for connection in tuple(self._connections):
             connection.expire_claims()
+
+    def _detach_links(self, entity: str | None) -> None:
+        for connection in tuple(self._connections):
+            connection.detach_links(entity)
 
 
 class TimelineRunner:

@@ -37,6 +37,8 @@ class Fill:
     """In bytes; beyond it senders are refused."""
     messages: int
     """In the subscription, or the queue."""
+    dead_letters: int
+    """In its dead-letter queue."""
     time_to_live: timedelta
     """Of a message that sets none itself."""
 
@@ -108,14 +110,17 @@ def fill_of(client: ServiceBusAdministrationClient, entity: Entity) -> Fill:
             counts.size_in_bytes or 0,
             (queue.max_size_in_megabytes or 0) * _MEGABYTE,
             counts.total_message_count or 0,
+            counts.dead_letter_message_count or 0,
             _duration(queue.default_message_time_to_live),
         )
     topic = client.get_topic(entity.name)
     subscription = client.get_subscription(entity.name, entity.subscription)
+    held = client.get_subscription_runtime_properties(entity.name, entity.subscription)
     return Fill(
         client.get_topic_runtime_properties(entity.name).size_in_bytes or 0,
         (topic.max_size_in_megabytes or 0) * _MEGABYTE,
-        client.get_subscription_runtime_properties(entity.name, entity.subscription).total_message_count or 0,
+        held.total_message_count or 0,
+        held.dead_letter_message_count or 0,
         min(_duration(topic.default_message_time_to_live), _duration(subscription.default_message_time_to_live)),
     )
 

@@ -180,8 +180,12 @@ class AzureServiceBusSource(Source):
                         raise SourceConfigurationError(
                             f"The namespace has no queue {entity.name}.", "Create it, or correct config.queues."
                         )
-                    drains = config.read_mode == "Drain"
-                    self._warnings += fullness_warnings(entity, fill_of(client, entity), drains=drains)
+                    self._warnings += fullness_warnings(
+                        entity,
+                        fill_of(client, entity),
+                        drains=config.read_mode == "Drain",
+                        reads_dead_letters=config.dead_letter_queues,
+                    )
         except AzureError as error:
             raise source_error(error, self._namespace, subject) from error
         return entities
