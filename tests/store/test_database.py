@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from syncline.store.database import Database, ReadOnlySessionError
 from syncline.store.migrate import migrate
@@ -125,3 +125,27 @@ async def test_what_a_session_read_stays_readable_after_it(database: Database) -
     with database.sync_session(read_only=True) as blocking_session:
         read_too = blocking_session.get_one(Account, "one")
     assert read.name == read_too.name == "One"
+
+
+async def test_a_reader_waits_for_no_writer_and_sees_what_was_committed(database: Database) -> None:
+    async with database.session() as writer:
+        writer.add(Account(id="one", name="One"))
+        await writer.flush()
+        async with asyncio.timeout(5):
+            assert await _count(database) == 0
+    assert await _count(database) == 1
+
+
+async def test_many_readers_at_once(database: Database) -> None:
+    async with database.session() as session:
+        session.add(Account(id="one", name="One"))
+    assert await asyncio.gather(*(_count(database) for _ in range(50))) == [1] * 50
+
+
+async def test_a_read_only_session_cannot_change_anything_with_a_statement(database: Database) -> None:
+    async with database.session() as session:
+        session.add(Account(id="one", name="One"))
+    with pytest.raises(DBAPIError, match=r"(?i)read-?only"):
+        async with database.session(read_only=True) as session:
+            await session.execute(delete(Account))
+    assert await _count(database) == 1

@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from syncline.store.inline_sqlite import creator
+
 BUSY_TIMEOUT = 30.0
 """How long a SQLite transaction waits for the one writer of the moment, in seconds."""
 
@@ -72,8 +74,9 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
-        if "_async_engine" in self.__dict__:
-            await self._async_engine.dispose()
+        for engine in ("_async_engine", "_async_reader"):
+            if engine in self.__dict__:
+                await self.__dict__[engine].dispose()
         self.close_sync()
 
     def close_sync(self) -> None:
@@ -95,6 +98,8 @@ class Database:
 
     @cached_property
     def _async_reader(self) -> AsyncEngine:
+        if self.is_sqlite and self._url.database not in {None, "", ":memory:"} and not self._url.query:
+            return _inline_reader(self._url)
         return self._async_engine.execution_options(**_reader_options(self.is_sqlite))
 
     @cached_property
@@ -168,6 +173,27 @@ def _prepare_sqlite(engine: Engine) -> None:
     def begin(connection: Connection) -> None:
         read_only = connection.get_execution_options().get(_READ_ONLY, False)
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _inline_reader(url: URL) -> AsyncEngine:
+    """An engine for reading a SQLite file without threads."""
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"), async_creator=creator(str(url.database)), hide_parameters=True
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        try:
+            cursor.execute("PRAGMA query_only = ON")
+        finally:
+            cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
 
 
 def _refuse_changes(session: Session) -> None:
