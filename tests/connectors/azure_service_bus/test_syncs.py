@@ -1,0 +1,122 @@
+"""Whole syncs from the emulator into DuckDB, browsing and draining."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from azure.servicebus import ServiceBusMessage
+
+from syncline.connectors.azure_service_bus import drain
+from syncline.connectors.base import ReadLimits, SourceContext
+from syncline.emulator.emulator import EmulatorThread
+from syncline.sync.run import SyncJob, SyncOutcome, run_sync
+from syncline.warehouses.duckdb import DuckdbConfig
+from syncline.warehouses.errors import WarehouseError
+from tests.connectors.azure_service_bus.conftest import SUBSCRIPTION, Publish, context_for
+from tests.sync.fakes import MemoryCheckpoints
+
+
+class Sync:
+    """A connection from the emulator to a DuckDB file."""
+
+    def __init__(self, folder: Path, emulator: EmulatorThread) -> None:
+        self.folder = folder
+        self.emulator = emulator
+        self.checkpoints = MemoryCheckpoints()
+
+    def context(self, **values: Any) -> SourceContext:
+        return context_for(
+            self.emulator.connection_string("Listen"), topics=["orders"], subscriber_name=SUBSCRIPTION, **values
+        )
+
+    def run(self, *, is_historical: bool = False, **values: Any) -> SyncOutcome:
+        config = DuckdbConfig.parse({"path": str(self.folder / "warehouse.duckdb")})
+        job = SyncJob(
+            connection_id="c1",
+            run_id="r1",
+            service="azure_service_bus",
+            schema="bus",
+            context=self.context(**values),
+            warehouse="duckdb",
+            warehouse_config=config,
+            is_historical=is_historical,
+            working_directory=self.folder / "work",
+            limits=ReadLimits(rows=50),
+        )
+        return run_sync(job, self.checkpoints, on_progress=lambda progress: None, stop=threading.Event())
+
+    def ids(self, table: str = "orders") -> set[str]:
+        with duckdb.connect(str(self.folder / "warehouse.duckdb")) as connection:
+            return {name for (name,) in connection.execute(f"SELECT message_id FROM bus.{table}").fetchall()}
+
+    def left(self) -> int:
+        return self.emulator.call(lambda namespace: len(namespace.topic("orders").subscription(SUBSCRIPTION).store))
+
+
+@pytest.fixture
+def sync(tmp_path: Path, emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch) -> Sync:
+    monkeypatch.setattr(drain, "EMPTY_AFTER", 0.4)
+    return Sync(tmp_path, emulator)
+
+
+def numbered(count: int, start: int = 0, body: bytes = b'{"n": 1}') -> list[ServiceBusMessage]:
+    return [ServiceBusMessage(body, message_id=f"m{n}") for n in range(start, start + count)]
+
+
+def test_browsing_counts_new_messages_alone(sync: Sync, publish: Publish) -> None:
+    publish(numbered(120))
+    assert sync.run().rows == 120
+    publish(numbered(30, start=120))
+    assert sync.run().rows == 30
+    assert sync.run().rows == 0
+    assert sync.ids() == {f"m{n}" for n in range(150)}
+    assert sync.left() == 150
+
+
+def test_draining_removes_what_was_loaded_and_what_was_rejected(sync: Sync, publish: Publish) -> None:
+    publish(numbered(120))
+    publish(numbered(5, start=120, body=b"{oops"))
+    outcome = sync.run(read_mode="Drain")
+    assert (outcome.rows, outcome.rejected) == (120, 5)
+    assert sync.left() == 0
+    assert sync.ids() == {f"m{n}" for n in range(120)}
+    assert sync.ids("orders__rejected") == {f"m{n}" for n in range(120, 125)}
+
+
+def test_draining_leaves_what_could_not_be_loaded(
+    sync: Sync, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(numbered(120))
+    with monkeypatch.context() as patch:
+
+        def refuse(*_: Any, **__: Any) -> None:
+            raise WarehouseError("The destination is full.")
+
+        patch.setattr("syncline.warehouses.loading.SqlLoader.load", refuse)
+        for _ in range(12):
+            with pytest.raises(WarehouseError):
+                sync.run(read_mode="Drain")
+    assert sync.left() == 120
+    assert sync.run(read_mode="Drain").rows == 120
+    assert sync.left() == 0
+
+
+def test_going_over_from_browsing_to_draining_and_back(sync: Sync, publish: Publish) -> None:
+    publish(numbered(20))
+    sync.run()
+    publish(numbered(20, start=20))
+    assert sync.run(read_mode="Drain").rows == 40
+    publish(numbered(20, start=40))
+    assert sync.run().rows == 20
+    assert sync.ids() == {f"m{n}" for n in range(60)}
+
+
+def test_messages_that_decode_at_last_move_to_their_table(sync: Sync, publish: Publish) -> None:
+    publish(numbered(10))
+    publish(numbered(3, start=10, body=b"<a>1</a>"))
+    assert sync.run().rejected == 3
+    assert sync.run(is_historical=True, message_type="Text").rows == 13
+    assert sync.ids("orders__rejected") == set()
+    assert sync.ids() == {f"m{n}" for n in range(13)}
