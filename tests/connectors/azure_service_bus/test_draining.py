@@ -10,8 +10,11 @@ import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.servicebus.amqp import AmqpAnnotatedMessage
 
+from syncline.amqp import Data, Message, Properties
+from syncline.amqp.types import Char
 from syncline.connectors.azure_service_bus import drain, retries
 from syncline.connectors.base import RawBatch, ReadLimits, Source, SourceThrottled, Stream
+from syncline.emulator.brokered_message import BrokeredMessage
 from syncline.emulator.descriptions import QueueDescription, SubscriptionDescription, TopicDescription
 from syncline.emulator.emulator import EmulatorThread
 from tests.connectors.azure_service_bus.conftest import (
@@ -330,3 +333,23 @@ class TestTrouble:
         emulator.call(lambda namespace: namespace.faults.apply({"fault": "throttle", "entity": "orders"}))
         with pytest.raises(SourceThrottled):
             drain_all(source)
+
+
+class TestMessagesBeyondTheSdk:
+    """The SDK fails for a whole connection when a message holds a type that it does not know."""
+
+    def test_one_is_drained_with_the_others(self, emulator: EmulatorThread, publish: Publish, source: Source) -> None:
+        publish(numbered(2))
+        odd = Message(
+            properties=Properties(message_id="odd"),
+            application_properties={"odd": Char("x")},
+            body=Data(b'{"a": 1}'),
+        )
+        content = BrokeredMessage(odd.encode())
+        emulator.call(lambda namespace: namespace.topic("orders").send([content]))
+        publish(numbered(2, start=2))
+        found = {row["message_id"]: row for row in rows(drain_all(source))}
+        assert list(found) == ["m0", "m1", "odd", "m2", "m3"]
+        assert found["odd"]["body"] == b'{"a": 1}'
+        assert found["odd"]["application_properties"] == '{"odd":"x"}'
+        assert len(store(emulator)) == 0

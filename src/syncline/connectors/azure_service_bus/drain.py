@@ -24,7 +24,6 @@ import structlog
 from azure.servicebus import NEXT_AVAILABLE_SESSION, ServiceBusReceivedMessage
 from azure.servicebus.exceptions import OperationTimeoutError, ServiceBusError
 
-from syncline.connectors.azure_service_bus.columns import record_batch
 from syncline.connectors.azure_service_bus.connect import Namespace
 from syncline.connectors.azure_service_bus.entities import Entity
 from syncline.connectors.azure_service_bus.failures import requires_session
@@ -315,7 +314,7 @@ class _Batch:
         if not self.held or self.held[-1].link is not link:
             self.held = [*self.held, Held(link)]
         self.held[-1].add(messages)
-        table = record_batch(messages)
+        table = link.rows(messages)
         self._tables.append(table)
         self.rows += table.num_rows
         self.bytes += pc.sum(pc.binary_length(table.column("body"))).as_py()

@@ -12,10 +12,15 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import pyarrow as pa
 from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver
 from azure.servicebus._common import mgmt_handlers
 from azure.servicebus._pyamqp.error import MessageException, MessageSettlementUnconfirmed
 from azure.servicebus.exceptions import MessageLockLostError, SessionLockLostError
+
+from syncline.connectors.azure_service_bus import salvage
+from syncline.connectors.azure_service_bus.columns import record_batch
+from syncline.connectors.azure_service_bus.tolerance import tolerate
 
 _IN_ONE_REQUEST = 250
 """Messages that are settled or renewed together."""
@@ -33,6 +38,8 @@ class Link:
         self.is_closed = False
         self._client = client
         self._receiver = receiver
+        handler: Any = receiver._handler
+        self._undecoded = tolerate(handler._link)
         self._turn = threading.Lock()
         self._use = threading.Lock()
 
@@ -45,6 +52,18 @@ class Link:
         """Lock up to `count` messages, waiting at most `seconds` for the first."""
         with self._used():
             return self._receiver.receive_messages(max_message_count=count, max_wait_time=seconds)
+
+    def rows(self, messages: Sequence[ServiceBusReceivedMessage]) -> pa.RecordBatch:
+        """Messages of this link as a batch of :data:`~syncline.connectors.azure_service_bus.messages.MESSAGE_SCHEMA`,
+        those that the SDK cannot decode among them."""
+        if not self._undecoded:
+            return record_batch(messages)
+        parts = []
+        for message in messages:
+            payload = self._undecoded.pop(message._delivery_id, None)
+            parts.append(record_batch([message]) if payload is None else salvage.page([payload]).rows)
+        (whole,) = pa.Table.from_batches(parts).combine_chunks().to_batches()
+        return whole
 
     def complete(self, deliveries: Mapping[int, bytes]) -> int:
         """Remove messages of this link, given with their delivery tags. Returns how many of them may not have been
