@@ -1,6 +1,7 @@
 """Fixtures of the connections' tests."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,16 @@ def body(group_id: str) -> dict[str, Any]:
 def use_results(monkeypatch: pytest.MonkeyPatch) -> UseResults:
     """Replaces what the connector's setup tests find; returns what they were asked to test."""
 
-    def use(*results: SetupTestResult, pause: float = 0.0) -> list[SourceContext]:
+    def use(
+        *results: SetupTestResult, pause: float = 0.0, wait: Callable[[], Awaitable[object]] | None = None
+    ) -> list[SourceContext]:
         tested: list[SourceContext] = []
 
         async def run(_self: object, context: SourceContext) -> list[SetupTestResult]:
             tested.append(context)
             await asyncio.sleep(pause)
+            if wait is not None:
+                await wait()
             return list(results)
 
         monkeypatch.setattr(AzureServiceBusConnector, "run_setup_tests", run)

@@ -1,6 +1,8 @@
 """What the connections' tests share."""
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -14,6 +16,23 @@ PASSED = SetupTestResult("Everything", "PASSED", "It works.")
 FAILED = SetupTestResult("Credentials", "FAILED", "The key is refused. Send another.", "401")
 
 UseResults = Callable[..., list[SourceContext]]
+
+
+async def until(condition: Callable[[], Awaitable[object]], seconds: float = 30.0) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < deadline, "waited too long"
+        await asyncio.sleep(0.01)
+
+
+async def begun(tested: list[SourceContext]) -> None:
+    """Wait until setup tests are under way."""
+
+    async def any_tested() -> bool:
+        return bool(tested)
+
+    await until(any_tested)
 
 
 async def create(client: httpx.AsyncClient, body: dict[str, Any], **changes: Any) -> dict[str, Any]:

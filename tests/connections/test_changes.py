@@ -11,7 +11,7 @@ from syncline.engine.context import open_secrets
 from syncline.settings import Settings
 from syncline.store.sealing import load_sealer
 from tests.connections.conftest import CONNECTION_STRING, SECRET
-from tests.connections.support import FAILED, PASSED, UseResults, change_stored, create, stored
+from tests.connections.support import FAILED, PASSED, UseResults, begun, change_stored, create, stored, until
 
 OTHER_SECRET = "b3RoZXItc2VjcmV0"
 OTHER_STRING = CONNECTION_STRING.replace(SECRET, OTHER_SECRET)
@@ -213,14 +213,20 @@ async def test_an_update_that_a_client_does_not_wait_for_is_whole(
     client: httpx.AsyncClient, body: dict[str, Any], use_results: UseResults
 ) -> None:
     data = await create(client, body, schedule_type="manual")
-    use_results(PASSED, pause=0.3)
+    go_on = asyncio.Event()
+    tested = use_results(PASSED, wait=go_on.wait)
     url = f"/v1/connections/{data['id']}"
     request = asyncio.create_task(client.patch(url, json={"config": {"topics": ["orders"]}}))
-    await asyncio.sleep(0.15)
+    await begun(tested)
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request
     assert (await client.get(url)).json()["data"] == data, "nothing of it is there while it is tested"
-    await asyncio.sleep(0.4)
+    go_on.set()
+
+    async def has_changed() -> bool:
+        return bool((await client.get(url)).json()["data"] != data)
+
+    await until(has_changed)
     after = (await client.get(url)).json()["data"]
     assert (after["config"]["topics"], after["status"]["setup_state"]) == (["orders"], "connected")

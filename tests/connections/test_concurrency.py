@@ -20,7 +20,7 @@ from syncline.engine.stopping import StopRequest
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.models import Connection, Run, RunState
-from tests.connections.support import PASSED, UseResults, create, pretend_to_run_elsewhere, stored
+from tests.connections.support import PASSED, UseResults, begun, create, pretend_to_run_elsewhere, stored
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ async def test_of_two_changes_of_the_setup_at_once_one_wins(
 ) -> None:
     data = await create(client, body, schedule_type="manual")
     url = f"/v1/connections/{data['id']}"
-    use_results(PASSED, pause=0.3)
+    use_results(PASSED, wait=asyncio.Barrier(2).wait)  # both are tested at the same time
     topics = [["orders"], ["bills"]]
     answers = await asyncio.gather(
         client.patch(url, json={"config": {"topics": topics[0]}, "paused": True}),
@@ -150,13 +150,15 @@ async def test_a_change_during_a_test_wins_and_the_test_is_told(
 ) -> None:
     data = await create(client, body, schedule_type="manual")
     url = f"/v1/connections/{data['id']}"
-    use_results(PASSED, pause=0.4)
+    go_on = asyncio.Event()
+    tested = use_results(PASSED, wait=go_on.wait)
     test = asyncio.create_task(client.post(f"{url}/test"))
-    await asyncio.sleep(0.15)
+    await begun(tested)
     other = await client.patch(url, json={"sync_frequency": 5})
     assert other.status_code == 200, "what is not tested can change meanwhile"
     change = await client.patch(url, json={"config": {"topics": ["orders"]}, "run_setup_tests": False})
     assert change.status_code == 200
+    go_on.set()
     assert ((await test).status_code, (await test).json()["code"]) == (409, "Conflict")
     after = (await client.get(url)).json()["data"]
     assert (after["setup_tests"], after["status"]["setup_state"]) == ([], "incomplete"), "the test saw another setup"
