@@ -10,6 +10,7 @@ What takes long to import (the SDK, DuckDB, dlt) is replaced, so that a worker s
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,6 +75,8 @@ def run_script(
     script: Script = job.context
     done, written = 0 if job.is_historical else checkpoints.done(), 0
     script.note(f"begin {done}")
+    if any(thread.name == "heartbeat" for thread in threading.enumerate()):
+        script.note("heartbeat")
     while done < script.batches and not stop.is_set():
         time.sleep(script.pause)
         done, written = done + 1, written + 1

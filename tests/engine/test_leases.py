@@ -169,6 +169,7 @@ async def test_servers_that_see_the_same_run_carry_it_out_once(
     (ended,) = runs_of(any_database, connection_id)
     assert (ended.state, ended.rows) == (RunState.SUCCEEDED, 50)
     assert trace.events.count("begin 0") == 1
+    assert "heartbeat" in trace.events, "it shows that it lives while it reads and loads"
     assert len(trace.processes) == 1
 
 

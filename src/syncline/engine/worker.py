@@ -147,7 +147,7 @@ def _execute(
                 job = _job(database, sealer, settings, run)
                 checkpoints = StoreCheckpoints(database, run.connection_id)
                 catalog = StoreCatalog(database, sealer, run.connection_id)
-            outcome = run_sync(job, checkpoints, on_progress=report, stop=stop.event, catalog=catalog)
+                outcome = run_sync(job, checkpoints, on_progress=report, stop=stop.event, catalog=catalog)
             ending = _ending_of_outcome(outcome, stop)
         except Exception as error:
             ending = _ending_of_error(error)
