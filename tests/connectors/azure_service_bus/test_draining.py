@@ -207,7 +207,7 @@ class TestLocks:
         def make(namespace: Any) -> None:
             namespace.create_topic(TopicDescription("brief"))
             namespace.create_subscription(
-                SubscriptionDescription("brief", SUBSCRIPTION, lock_duration=timedelta(seconds=1.2))
+                SubscriptionDescription("brief", SUBSCRIPTION, lock_duration=timedelta(seconds=3))
             )
 
         emulator.call(make)
@@ -217,7 +217,7 @@ class TestLocks:
         publish(numbered(600), to="brief")
         with opened(draining(emulator, "brief")) as source:
             batches = list(drained(source, stream))
-            time.sleep(3)
+            time.sleep(6)
             assert delivery_counts(emulator, "brief") == [0] * 600
             source.acknowledge(stream, [batch.receipt for batch in batches])
             assert len(store(emulator, "brief")) == 0
@@ -230,7 +230,7 @@ class TestLocks:
         publish(numbered(5), to="brief")
         with opened(draining(emulator, "brief")) as source:
             batches = list(drained(source, stream))
-            time.sleep(1.5)
+            time.sleep(3.2)
             source.acknowledge(stream, [batch.receipt for batch in batches])
             assert len(store(emulator, "brief")) == 5
             assert ids(drain_all(source, stream)) == [f"m{n}" for n in range(5)]
@@ -257,7 +257,7 @@ class TestSessions:
             namespace.create_topic(TopicDescription("ordered"))
             namespace.create_subscription(
                 SubscriptionDescription(
-                    "ordered", SUBSCRIPTION, requires_session=True, lock_duration=timedelta(seconds=1.5)
+                    "ordered", SUBSCRIPTION, requires_session=True, lock_duration=timedelta(seconds=3)
                 )
             )
 
@@ -287,7 +287,7 @@ class TestSessions:
         publish(numbered(3, start=3, session_id="b"), to="ordered")
         with opened(draining(emulator, "ordered")) as source:
             batches = list(drained(source, stream))
-            time.sleep(3)
+            time.sleep(5)
             source.acknowledge(stream, [batch.receipt for batch in batches])
         assert len(store(emulator, "ordered")) == 0
 

@@ -24,6 +24,7 @@ from syncline.connectors.azure_service_bus.tolerance import tolerate
 
 _IN_ONE_REQUEST = 250
 """Messages that are settled or renewed together."""
+_RENEWED_AS_ONE = 16
 _SHORTEST_LOCK = 1.0
 _OUTCOME_TIMEOUT = 30.0
 _UPDATE_DISPOSITION = b"com.microsoft:update-disposition"
@@ -84,7 +85,7 @@ class Link:
 
     def complete_by_token(self, tokens: Sequence[UUID]) -> int:
         """Remove messages that another link locked; otherwise like :meth:`complete`."""
-        return sum(self._bisected(part, self._update_disposition) for part in _parts(tokens))
+        return sum(len(self._bisected(part, self._update_disposition)) for part in _parts(tokens))
 
     def renew(self, tokens: Sequence[UUID]) -> list[UUID]:
         """Hold messages for longer, and the session with them. Returns those whose lock is lost."""
@@ -96,18 +97,8 @@ class Link:
                 return list(tokens)
             return []
         lost: list[UUID] = []
-
-        def renew(part: Sequence[UUID]) -> None:
-            try:
-                with self._used():
-                    self._receiver._renew_locks(*part)
-            except MessageLockLostError:
-                if len(part) == 1:
-                    lost.extend(part)
-                raise
-
         for part in _parts(tokens):
-            self._bisected(part, renew)
+            lost += self._bisected(part, self._renew_locks, smallest=_RENEWED_AS_ONE)
         return lost
 
     def release(self, deliveries: Mapping[int, bytes]) -> None:
@@ -144,17 +135,27 @@ class Link:
                 mgmt_handlers.default,
             )
 
-    def _bisected(self, tokens: Sequence[UUID], request: Callable[[Sequence[UUID]], None]) -> int:
-        """Make a request for all of the tokens but those that are lost, and count these. Service Bus refuses a
-        request as a whole when one is."""
+    def _renew_locks(self, tokens: Sequence[UUID]) -> None:
+        receiver: Any = self._receiver  # its hint says text, its encoder wants the UUIDs that it gives
+        with self._used():
+            receiver._renew_locks(*tokens)
+
+    def _bisected(
+        self, tokens: Sequence[UUID], request: Callable[[Sequence[UUID]], None], smallest: int = 1
+    ) -> list[UUID]:
+        """Make a request for all of the tokens but those that are lost, and return these. Service Bus refuses a
+        request as a whole when one is; `smallest` tokens that are refused count as lost together."""
         try:
             request(tokens)
         except MessageLockLostError:
-            if len(tokens) == 1:
-                return 1
+            if len(tokens) <= smallest:
+                return list(tokens)
             middle = len(tokens) // 2
-            return self._bisected(tokens[:middle], request) + self._bisected(tokens[middle:], request)
-        return 0
+            return [
+                *self._bisected(tokens[:middle], request, smallest),
+                *self._bisected(tokens[middle:], request, smallest),
+            ]
+        return []
 
     @contextmanager
     def _used(self) -> Iterator[None]:
@@ -176,7 +177,9 @@ class Held:
         """The delivery tags, which are the lock tokens, by delivery."""
         self.renew_at = float("inf")
         """When to renew the locks, by the monotonic clock."""
-        self._lock_seconds = 0.0
+        self._lock_seconds = _SHORTEST_LOCK
+        self._lost: set[bytes] = set()
+        """The tags of messages whose locks cannot be renewed."""
 
     def __len__(self) -> int:
         return len(self.tags)
@@ -190,24 +193,22 @@ class Held:
         """Hold messages that were just received."""
         for message in messages:
             self.tags[message._delivery_id] = message._delivery_tag
-        if self._lock_seconds:
-            return
         session: Any = self.link._receiver.session
         until = session.locked_until_utc if session is not None else messages[0].locked_until_utc
         if until is not None:
-            self._lock_seconds = max(_SHORTEST_LOCK, (until - datetime.now(UTC)).total_seconds())
-            self.renew_at = time.monotonic() + self._lock_seconds / 2
+            left = (until - datetime.now(UTC)).total_seconds()
+            self._lock_seconds = max(self._lock_seconds, left)
+            self.renew_at = min(self.renew_at, time.monotonic() + left / 2)
 
     def renew(self, link: Link) -> int:
-        """Renew the locks over a link. Returns how many were lost; those are held no more.
+        """Renew the locks over a link. Returns how many were lost; those are not renewed any more.
 
         Raises:
             ServiceBusError: The link does not work.
         """
-        lost = {token.bytes_le for token in link.renew(self.tokens)}
+        lost = link.renew([UUID(bytes_le=tag) for tag in list(self.tags.values()) if tag not in self._lost])
         self.renew_at = time.monotonic() + self._lock_seconds / 2
-        for delivery in [delivery for delivery, tag in self.tags.items() if tag in lost]:
-            del self.tags[delivery]
+        self._lost.update(token.bytes_le for token in lost)
         return len(lost)
 
 
