@@ -24,7 +24,13 @@ def topology(topics: dict[str, list[str]]) -> dict[str, Any]:
                 {
                     "Name": "tests",
                     "Topics": [
-                        {"Name": topic, "Subscriptions": [{"Name": name} for name in subscriptions]}
+                        {
+                            "Name": topic,
+                            "Subscriptions": [
+                                {"Name": name, "Properties": {"DefaultMessageTimeToLive": "P7D"}}
+                                for name in subscriptions
+                            ],
+                        }
                         for topic, subscriptions in topics.items()
                     ],
                 }
