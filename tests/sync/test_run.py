@@ -27,7 +27,9 @@ class Sync:
         self.streams_at_once = 4
         self._monkeypatch = monkeypatch
 
-    def run(self, source: FakeSource, *, is_historical: bool = False) -> SyncOutcome:
+    def run(self, source: FakeSource, *, from_the_beginning: bool = False) -> SyncOutcome:
+        if from_the_beginning:
+            self.checkpoints.saved.clear()
         self._monkeypatch.setattr("syncline.sync.run.connector_for", lambda service: FakeConnector(source))
         config = DuckdbConfig.parse({"path": str(self.path)})
         job = SyncJob(
@@ -38,7 +40,6 @@ class Sync:
             context=SourceContext("connection", "bus", config),
             warehouse="duckdb",
             warehouse_config=config,
-            is_historical=is_historical,
             working_directory=self.folder / "work",
             limits=self.limits,
             concurrent_streams=self.streams_at_once,
@@ -101,7 +102,7 @@ def test_the_next_sync_goes_on_where_the_last_one_ended(sync):
 def test_a_historical_sync_begins_at_the_beginning(sync):
     sync.run(FakeSource({"orders": 10}))
     source = FakeSource({"orders": 15})
-    assert sync.run(source, is_historical=True).rows == 15
+    assert sync.run(source, from_the_beginning=True).rows == 15
     assert source.started_at == [("orders", None)]
     assert sync.numbers("orders") == list(range(1, 16))
 

@@ -182,7 +182,6 @@ def _job(database: Database, sealer: Sealer, settings: Settings, run: Run) -> Sy
         context=source_context(connection, sealer, settings),
         warehouse=destination.service,
         warehouse_config=warehouse_config.restore(destination.config, open_secrets(sealer, destination.sealed_secrets)),
-        is_historical=False,  # the positions of what is to be read again are gone
         working_directory=working_directory(settings.home, connection.id),
         limits=ReadLimits(rows=settings.batch_rows, bytes=settings.batch_bytes),
         concurrent_streams=settings.concurrent_streams,

@@ -46,8 +46,6 @@ class SyncJob:
     warehouse: str
     """The destination's service."""
     warehouse_config: Configuration = field(repr=False)
-    is_historical: bool
-    """Whether to begin again at the beginning, whatever was synced before. The rows merge with those there are."""
     working_directory: Path
     """A folder for this connection's syncs alone."""
     limits: ReadLimits = field(default_factory=ReadLimits)
@@ -118,7 +116,7 @@ def run_sync(
     catalog = catalog or EverythingCatalog()
     connector = connector_for(job.service)
     warehouse = warehouse_for(job.warehouse)
-    positions = {} if job.is_historical else checkpoints.positions()
+    positions = checkpoints.positions()
     with (
         _relaxed_collection(),
         warehouse.open(job.warehouse_config, job.schema, job.working_directory / "load") as loader,
