@@ -3,6 +3,7 @@
 import codecs
 import json
 import math
+import random
 from decimal import Decimal
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from syncline.connectors.azure_service_bus.decode import decode_batch
+from syncline.connectors.azure_service_bus.decode import decode_batch, json_unpacked
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
 from syncline.connectors.errors import SourceConfigurationError
 from syncline.warehouses import types
@@ -291,3 +292,25 @@ def test_doubles_come_back_as_they_were_written(floats):
     column_type, read = column(rows, "value_a")
     for number, value in zip(floats, read, strict=True):
         assert math.isclose(float(value), number, rel_tol=0, abs_tol=0), column_type
+
+
+def test_what_a_batch_gives_does_not_depend_on_how_much_of_it_is_decoded_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Fields that come and go, and have another type in each part of the batch."""
+    kinds = ["1", "2.5", "true", '"text"', "[1, 2.50]", '{"a": null}', "null", "12345678901234567890", "1e300"]
+    chance = random.Random(3)
+    bodies = [
+        "{" + ", ".join(f'"{name}": {chance.choice(kinds[low : low + 2])}' for name, low in fields) + "}"
+        for fields in (
+            [(name, place % 8 if place < 8 else chance.randrange(8)) for place, name in enumerate(names)]
+            for names in (chance.sample("abcdefghijklmnopqrstuvwxyz", 12) for _ in range(200))
+        )
+    ]
+    messages = batch([body.encode() for body in [*bodies, "[1]", "broken", '"text"']])
+    whole = decode_batch(messages, "Json", "Unpacked")
+    for size in (1, 7, 100):
+        monkeypatch.setattr(json_unpacked, "_AT_ONCE", size)
+        rows, rejects = decode_batch(messages, "Json", "Unpacked")
+        assert rows.equals(whole[0], check_metadata=True)
+        assert rejects.equals(whole[1])
