@@ -4,11 +4,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
+import hypothesis
 import pytest
 
 from syncline.accounts.first_start import FirstKey, prepare
 from syncline.settings import Settings
 from tests.support.postgres import PostgresServer
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("syncline", deadline=None)
+hypothesis.settings.load_profile("syncline")
 
 
 @pytest.fixture(autouse=True)

@@ -111,17 +111,24 @@ async def test_a_connector_that_does_not_answer_is_given_up(
 async def test_a_client_that_goes_away_leaves_nothing_half_done(
     client: httpx.AsyncClient, body: dict[str, Any], use_results: UseResults
 ) -> None:
-    use_results(PASSED, pause=0.3)
+    is_testing, may_end = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        is_testing.set()
+        await may_end.wait()
+
+    use_results(PASSED, wait=wait)
     body |= {"run_setup_tests": True, "schedule_type": "manual"}
     request = asyncio.create_task(client.post("/v1/connections", json=body))
-    await asyncio.sleep(0.15)
+    await is_testing.wait()
     request.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await request
     (during,) = (await client.get("/v1/connections")).json()["data"]["items"]
     assert during["status"]["setup_state"] == "incomplete"
-    await asyncio.sleep(0.4)
-    (after,) = (await client.get("/v1/connections")).json()["data"]["items"]
+    may_end.set()
+    while (after := (await client.get("/v1/connections")).json()["data"]["items"][0]) == during:
+        await asyncio.sleep(0.05)
     assert after["status"]["setup_state"] == "connected"
 
 
