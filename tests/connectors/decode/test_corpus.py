@@ -300,7 +300,6 @@ def test_a_registry_that_is_down_ends_the_sync_and_the_next_one_goes_on(
         context=context,
         warehouse="duckdb",
         warehouse_config=duckdb_target.config,
-        is_historical=False,
         working_directory=tmp_path / "work",
     )
     checkpoints = MemoryCheckpoints()
