@@ -91,6 +91,8 @@ class Server:
             "SYNCLINE_HOME": str(self.home),
             "SYNCLINE_LOG_FORMAT": "json",
             "SYNCLINE_SCHEDULER_INTERVAL": "0.1",
+            # One sync at a time, so that one worker is started ahead and not two.
+            "SYNCLINE_CONCURRENT_SYNCS": "1",
             **self.environment,
         }
         self.process, state = processes.start(
