@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import hypothesis
 import pytest
+from pydantic import SecretStr
 
 from syncline.accounts.first_start import FirstKey, prepare
 from syncline.settings import Settings
@@ -14,6 +15,11 @@ from tests.support.postgres import PostgresServer
 # How long an example takes says how busy the machine is, not whether the code is right.
 hypothesis.settings.register_profile("syncline", deadline=None)
 hypothesis.settings.load_profile("syncline")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`pytest --store postgresql` runs the tests of the API on PostgreSQL; some run on both stores at all times."""
+    parser.addoption("--store", choices=("sqlite", "postgresql"), default="sqlite")
 
 
 @pytest.fixture(autouse=True)
@@ -53,9 +59,14 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Settings with a home of their own."""
-    return Settings(home=tmp_path / "home", port=0)
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings with a home of their own, and the kind of store that `--store` names."""
+    settings = Settings(home=tmp_path / "home", port=0)
+    if request.config.getoption("--store") == "sqlite":
+        return settings
+    server: PostgresServer = request.getfixturevalue("postgres")
+    url = server.url_of(request.getfixturevalue("postgres_database"))
+    return settings.model_copy(update={"database_url": SecretStr(url)})
 
 
 @pytest.fixture

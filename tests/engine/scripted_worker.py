@@ -73,7 +73,7 @@ def run_script(
     job: SimpleNamespace, checkpoints: Checkpoints, *, on_progress: Callable[[Progress], None], stop: Event, **_: object
 ) -> SimpleNamespace:
     script: Script = job.context
-    done, written = 0 if job.is_historical else checkpoints.done(), 0
+    done, written = checkpoints.done(), 0
     script.note(f"begin {done}")
     if any(thread.name == "heartbeat" for thread in threading.enumerate()):
         script.note("heartbeat")
