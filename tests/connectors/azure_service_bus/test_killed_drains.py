@@ -33,7 +33,7 @@ folder = Path(sys.argv[2])
 config = DuckdbConfig.parse({"path": str(folder / "warehouse.duckdb")})
 context = context_for(sys.argv[1], topics=["mortal"], subscriber_name=SUBSCRIPTION, read_mode="Drain")
 limits = ReadLimits(rows=200)
-job = SyncJob("c", "r", "azure_service_bus", "bus", context, "duckdb", config, False, folder / "work", limits)
+job = SyncJob("c", "r", "azure_service_bus", "bus", context, "duckdb", config, folder / "work", limits)
 run_sync(job, MemoryCheckpoints(), on_progress=lambda p: print(p.rows, flush=True), stop=threading.Event())
 """
 
