@@ -22,7 +22,7 @@ def test_twenty_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     published: dict[str, dict[str, Any]] = {topic: {} for topic in TOPICS}
     warehouse = tmp_path / "warehouse.duckdb"
     # Small loads, so that a sync has many moments to be killed at.
-    server = Server(tmp_path, {"SYNCLINE_BATCH_ROWS": "20"})
+    server = Server(tmp_path, {"SYNCLINE_BATCH_ROWS": "40"})
     with emulator_process(tmp_path, {topic: [SUBSCRIPTION] for topic in TOPICS}) as connection_string:
         server.start()
         try:
