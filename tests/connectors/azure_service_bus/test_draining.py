@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from azure.servicebus.amqp import AmqpAnnotatedMessage
 from syncline.amqp import Data, Message, Properties
 from syncline.amqp.types import Char
 from syncline.connectors.azure_service_bus import drain, retries
+from syncline.connectors.azure_service_bus.locked import Link
 from syncline.connectors.base import RawBatch, ReadLimits, Source, SourceThrottled, Stream
 from syncline.emulator.brokered_message import BrokeredMessage
 from syncline.emulator.descriptions import QueueDescription, SubscriptionDescription, TopicDescription
@@ -221,6 +222,7 @@ class TestLocks:
             assert delivery_counts(emulator, "brief") == [0] * 600
             source.acknowledge(stream, [batch.receipt for batch in batches])
             assert len(store(emulator, "brief")) == 0
+            assert source.warnings() == ()
 
     def test_a_lost_one_means_that_the_message_comes_again(
         self, emulator: EmulatorThread, publish: Publish, monkeypatch: pytest.MonkeyPatch
@@ -233,8 +235,50 @@ class TestLocks:
             time.sleep(3.2)
             source.acknowledge(stream, [batch.receipt for batch in batches])
             assert len(store(emulator, "brief")) == 5
+            (warning,) = source.warnings()
+            assert (warning.code, warning.subject) == ("locks_lost", "brief")
+            assert warning.message.startswith("The locks of up to 5 messages of brief ended before")
+            assert "come again" in warning.message
+            assert "lock duration" in warning.message
             assert ids(drain_all(source, stream)) == [f"m{n}" for n in range(5)]
             assert len(store(emulator, "brief")) == 0
+
+    def test_those_that_could_not_be_renewed_are_warned_of_once(
+        self, emulator: EmulatorThread, publish: Publish
+    ) -> None:
+        stream = Stream("brief", "bus")
+        publish(numbered(3), to="brief")
+        throttle = {"fault": "throttle", "entity": "brief", "seconds": 3.5}
+        with opened(draining(emulator, "brief")) as source:
+            batches = list(drained(source, stream))
+            assert source.warnings() == ()
+            emulator.call(lambda namespace: namespace.faults.apply(throttle))
+            deadline = time.monotonic() + 20
+            while not source.warnings():
+                assert time.monotonic() < deadline, "a lock that is lost has to be noticed before the load ends"
+                time.sleep(0.05)
+            source.acknowledge(stream, [batch.receipt for batch in batches])
+            (warning,) = source.warnings()
+            assert "up to 3 messages" in warning.message, "the same messages are not counted twice"
+            assert ids(drain_all(source, stream)) == ["m0", "m1", "m2"]
+
+    def test_the_lock_of_a_message_that_was_just_removed_is_not_lost(
+        self, emulator: EmulatorThread, publish: Publish, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        complete = Link.complete
+
+        def complete_slowly(link: Link, deliveries: Mapping[int, bytes]) -> int:
+            doubtful = complete(link, deliveries)
+            time.sleep(2)  # the locks are to be renewed meanwhile
+            return doubtful
+
+        monkeypatch.setattr(Link, "complete", complete_slowly)
+        stream = Stream("brief", "bus")
+        publish(numbered(3), to="brief")
+        with opened(draining(emulator, "brief")) as source:
+            drain_all(source, stream)
+            assert source.warnings() == ()
+        assert len(store(emulator, "brief")) == 0
 
     def test_what_is_delivered_often_is_warned_of(
         self, emulator: EmulatorThread, publish: Publish, source: Source
@@ -318,6 +362,25 @@ class TestTrouble:
             source.acknowledge(ORDERS, [batch.receipt])
         assert {f"m{n}" for n in range(60)} <= set(ids(seen)) | set(ids(drain_all(source)))
         assert len(store(emulator)) == 0
+
+    def test_a_session_that_is_lost_with_its_connection_is_warned_of(
+        self, emulator: EmulatorThread, publish: Publish
+    ) -> None:
+        def make(namespace: Any) -> None:
+            namespace.create_topic(TopicDescription("ordered"))
+            namespace.create_subscription(SubscriptionDescription("ordered", SUBSCRIPTION, requires_session=True))
+
+        emulator.call(make)
+        stream = Stream("ordered", "bus")
+        publish(numbered(4, session_id="a"), to="ordered")
+        with opened(draining(emulator, "ordered")) as source:
+            (batch,) = list(drained(source, stream))
+            emulator.call(lambda namespace: namespace.faults.apply({"fault": "drop_connections"}))
+            source.acknowledge(stream, [batch.receipt])
+            (warning,) = source.warnings()
+        assert (warning.code, warning.subject) == ("locks_lost", "ordered")
+        assert "up to 4 messages" in warning.message
+        assert len(store(emulator, "ordered")) == 4
 
     def test_a_token_that_ends_is_made_anew(self, emulator: EmulatorThread, publish: Publish, source: Source) -> None:
         publish(numbered(60))

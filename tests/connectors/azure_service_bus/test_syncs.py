@@ -10,6 +10,7 @@ from azure.servicebus import ServiceBusMessage
 
 from syncline.connectors.azure_service_bus import drain
 from syncline.connectors.base import ReadLimits, SourceContext
+from syncline.emulator.descriptions import SubscriptionDescription, TopicDescription
 from syncline.emulator.emulator import EmulatorThread
 from syncline.sync.run import SyncJob, SyncOutcome, run_sync
 from syncline.warehouses.duckdb import DuckdbConfig
@@ -27,9 +28,8 @@ class Sync:
         self.checkpoints = MemoryCheckpoints()
 
     def context(self, **values: Any) -> SourceContext:
-        return context_for(
-            self.emulator.connection_string("Listen"), topics=["orders"], subscriber_name=SUBSCRIPTION, **values
-        )
+        settings = {"topics": ["orders"], "subscriber_name": SUBSCRIPTION, **values}
+        return context_for(self.emulator.connection_string("Listen"), **settings)
 
     def run(self, **values: Any) -> SyncOutcome:
         config = DuckdbConfig.parse({"path": str(self.folder / "warehouse.duckdb")})
@@ -100,6 +100,32 @@ def test_draining_leaves_what_could_not_be_loaded(
     assert sync.left() == 120
     assert sync.run(read_mode="Drain").rows == 120
     assert sync.left() == 0
+
+
+def test_locks_that_were_lost_are_a_warning_of_the_sync(
+    sync: Sync, emulator: EmulatorThread, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(namespace: Any) -> None:
+        namespace.create_topic(TopicDescription("ordered"))
+        namespace.create_subscription(SubscriptionDescription("ordered", SUBSCRIPTION, requires_session=True))
+
+    emulator.call(make)
+    publish([ServiceBusMessage(b'{"n": 1}', message_id=f"m{n}", session_id="a") for n in range(7)], to="ordered")
+    save = sync.checkpoints.save
+
+    def save_and_lose_the_session(*position: Any) -> None:
+        save(*position)
+        emulator.call(lambda namespace: namespace.faults.apply({"fault": "drop_connections"}))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sync.checkpoints, "save", save_and_lose_the_session)
+        outcome = sync.run(topics=["ordered"], read_mode="Drain")
+    assert outcome.rows == 7
+    (warning,) = outcome.warnings
+    assert (warning.code, warning.subject) == ("locks_lost", "ordered")
+    again = sync.run(topics=["ordered"], read_mode="Drain")
+    assert (again.rows, again.warnings) == (7, ())
+    assert sync.ids("ordered") == {f"m{n}" for n in range(7)}
 
 
 def test_going_over_from_browsing_to_draining_and_back(sync: Sync, publish: Publish) -> None:

@@ -71,6 +71,10 @@ class Drainer:
         self._waiting: list[list[Held]] = []
         """What was handed over and is not acknowledged, batch by batch."""
         self._batch = _Batch(stream)
+        self._settling: list[list[Held]] = []
+        """What is being acknowledged."""
+        self._lost: dict[Held, int] = {}
+        """Of how many messages the locks ended, or may have, before they could be removed."""
         self._changed = threading.Condition()
         self._closed = threading.Event()
         self._keeper: threading.Thread | None = None
@@ -103,25 +107,35 @@ class Drainer:
             raise failure
 
     def acknowledge(self, done: list[Held]) -> None:
-        """Remove messages that are in the destination. What cannot be removed comes again: that is told, and no
+        """Remove messages that are in the destination. What cannot be removed comes again: that is a warning, and no
         error."""
-        doubtful = 0
-        for held in done:
-            try:
-                doubtful += self._complete(held)
-            except Exception as error:
-                doubtful += len(held)
-                log.warning("messages were not completed", stream=self._stream.name, error=repr(error))
-        if doubtful:
-            log.warning("locks ended before their messages were completed", stream=self._stream.name, most=doubtful)
         with self._changed:
             self._waiting = [waiting for waiting in self._waiting if waiting is not done]
-            busy = {id(held.link) for batch in (*self._waiting, self._batch.held) for held in batch}
+            self._settling.append(done)
+        for held in done:
+            try:
+                doubtful = self._complete(held)
+            except Exception as error:
+                doubtful = len(held)
+                log.warning("messages were not completed", stream=self._stream.name, error=repr(error))
+            if doubtful:
+                log.warning("locks ended before their messages were completed", stream=self._stream.name, most=doubtful)
+                with self._changed:
+                    self._lost[held] = max(self._lost.get(held, 0), doubtful)
+        with self._changed:
+            self._settling = [settling for settling in self._settling if settling is not done]
+            busy = {id(held.link) for batch in self._batches() for held in batch}
             idle = [link for link in self._links if link.is_finished and id(link) not in busy]
             self._links = [link for link in self._links if link not in idle]
             self._changed.notify_all()
         for link in idle:
             _close(link)
+
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """What a person should know of the messages that were drained so far."""
+        with self._changed:
+            lost = sum(self._lost.values())
+        return (_locks_lost(self._stream, lost),) if lost else ()
 
     def close(self) -> None:
         """Give back what was not acknowledged, and close all connections."""
@@ -129,7 +143,7 @@ class Drainer:
         if self._keeper is not None:
             self._keeper.join()
         with self._changed:
-            left = [held for batch in (*self._waiting, self._batch.held) for held in batch]
+            left = [held for batch in self._batches() for held in batch]
             links, self._links, self._link = self._links, [], None
         for held in left:
             if not held.link.is_closed and held.link.session_id is None:
@@ -244,7 +258,11 @@ class Drainer:
     def _wait(self, most: int) -> None:
         """Wait until no more than `most` batches are unacknowledged."""
         with self._changed:
-            while len(self._waiting) > most and not self._stop.is_set() and not self._closed.is_set():
+            while (
+                len(self._waiting) + len(self._settling) > most
+                and not self._stop.is_set()
+                and not self._closed.is_set()
+            ):
                 self._changed.wait(_TICK)
 
     def _complete(self, held: Held) -> int:
@@ -278,8 +296,8 @@ class Drainer:
         """Renew locks while their messages wait to be loaded."""
         while not self._closed.wait(_TICK):
             with self._changed:
-                batches = [*self._waiting, self._batch.held]
-                due = [held for batch in batches for held in batch if held and held.renew_at <= time.monotonic()]
+                held_now = [held for batch in self._batches() for held in batch]
+                due = [held for held in held_now if held and held.renew_at <= time.monotonic()]
             for held in due:
                 try:
                     link = self._any_link() if held.link.is_closed else held.link
@@ -288,7 +306,20 @@ class Drainer:
                     log.info("locks were not renewed", stream=self._stream.name, error=repr(error))
                 else:
                     if lost:
-                        log.warning("locks were lost; the messages come again", stream=self._stream.name, lost=lost)
+                        self._note_lost(held, lost)
+
+    def _note_lost(self, held: Held, lost: int) -> None:
+        """Note locks that could not be renewed. Once their messages are being removed that is no loss: the lock of a
+        message ends with it, and what is not removed is noted then."""
+        with self._changed:
+            if not any(held in batch for batch in [*self._waiting, self._batch.held]):
+                return
+            self._lost[held] = self._lost.get(held, 0) + lost
+        log.warning("locks were lost; the messages come again", stream=self._stream.name, lost=lost)
+
+    def _batches(self) -> list[list[Held]]:
+        """All that is locked, batch by batch; the one in the making comes last."""
+        return [*self._waiting, *self._settling, self._batch.held]
 
 
 class _NoSession(SourceError):  # noqa: N818 - not an error: the end
@@ -334,6 +365,19 @@ def _often(stream: Stream, deliveries: int) -> SourceWarning:
         message=f"Messages of {stream.name} were delivered {deliveries} times before they reached the destination, "
         "because syncs died over them. Service Bus moves a message to the dead-letter queue after as many deliveries "
         "as the subscription or the queue allows (10, unless set otherwise).",
+    )
+
+
+def _locks_lost(stream: Stream, count: int) -> SourceWarning:
+    messages = "message" if count == 1 else "messages"
+    return SourceWarning(
+        code="locks_lost",
+        subject=stream.name,
+        message=f"The locks of up to {count:,} {messages} of {stream.name} ended before the messages could be removed: "
+        "loading them took longer than they could be held, or the connection broke. They come again with a later sync, "
+        "and their rows merge. But each time counts as a delivery, and Service Bus moves a message to the dead-letter "
+        "queue after as many as the subscription or the queue allows (10, unless set otherwise). If this repeats, "
+        "raise the lock duration there (up to 5 minutes), or lower SYNCLINE_BATCH_ROWS so that a load takes less time.",
     )
 
 

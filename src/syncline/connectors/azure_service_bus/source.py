@@ -119,8 +119,9 @@ class AzureServiceBusSource(Source):
             self._schemas.close()
 
     def warnings(self) -> tuple[SourceWarning, ...]:
-        """What was noticed about topics and queues that fill up."""
-        return tuple(self._warnings)
+        """What was noticed about topics and queues that fill up, and about locks that were lost."""
+        lost = (warning for drainer in self._drainers.values() for warning in drainer.warnings())
+        return (*self._warnings, *lost)
 
     def decode(self, batch: RawBatch) -> DecodedBatch:
         """The rows of a batch, and what could not be decoded.
