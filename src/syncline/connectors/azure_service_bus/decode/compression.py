@@ -46,11 +46,16 @@ def decompress(messages: pa.Table) -> tuple[pa.Table, dict[int, str]]:
     return messages.set_column(index, messages.schema.field(index), pa.array(bodies, pa.large_binary())), reasons
 
 
+def most_bytes(compressed: int) -> int:
+    """How many bytes may come out of a body of so many, compressed ones."""
+    return min(MOST_BYTES, max(SMALL_BYTES, compressed * MOST_RATIO))
+
+
 def _plain(body: bytes, encoding: str) -> bytes:
     layers = [name.strip().lower() for name in encoding.split(",")]
     if len(layers) > _MOST_LAYERS:
         raise Undecodable(f"The content encoding {encoding[:80]!r} has more than {_MOST_LAYERS} layers.")
-    limit = min(MOST_BYTES, max(SMALL_BYTES, len(body) * MOST_RATIO))
+    limit = most_bytes(len(body))
     for layer in reversed(layers):
         if layer in ("gzip", "x-gzip", "deflate"):
             body = _inflate(body, layer, limit)
