@@ -47,7 +47,8 @@ class Sync:
         return run_sync(job, self.checkpoints, on_progress=self.progress.append, stop=self.stop)
 
     def query(self, statement: str) -> list[tuple]:
-        with duckdb.connect(str(self.path), read_only=True) as connection:
+        # Not read-only: a sync under way in this process may hold the file, and DuckDB shares it then.
+        with duckdb.connect(str(self.path)) as connection:
             return connection.execute(statement).fetchall()
 
     def numbers(self, table: str) -> list[int]:

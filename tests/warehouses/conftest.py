@@ -1,7 +1,7 @@
 """Destinations to load into: a DuckDB file, and a database of a real PostgreSQL server."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,33 @@ class Target:
         self.service = service
         self.warehouse: Warehouse = warehouse_for(service)
         self.config: Configuration = self.warehouse.declaration.config.parse(config)
-        self.query = query
-        self.change = change
+        self._query = query
+        self._change = change
+        self._loader: Loader | None = None
         self.folder = folder
 
-    def open(self, schema: str = "bus", naming: Naming = Naming.FIVETRAN_NAMING) -> AbstractContextManager[Loader]:
-        return self.warehouse.open(self.config, schema, self.folder / "work", naming)
+    @contextmanager
+    def open(self, schema: str = "bus", naming: Naming = Naming.FIVETRAN_NAMING) -> Iterator[Loader]:
+        with self.warehouse.open(self.config, schema, self.folder / "work", naming) as loader:
+            self._loader = loader
+            try:
+                yield loader
+            finally:
+                self._loader = None
+
+    def query(self, statement: str) -> list[tuple]:
+        """Rows of the destination. An open loader rests meanwhile."""
+        self._rest()
+        return self._query(statement)
+
+    def change(self, statement: str) -> None:
+        """Do something to the destination behind our back."""
+        self._rest()
+        self._change(statement)
+
+    def _rest(self) -> None:
+        if self._loader is not None:
+            self._loader.rest()
 
     def columns(self, table: str, schema: str = "bus") -> dict[str, str]:
         found = self.query(

@@ -19,12 +19,23 @@ def refuse(*arguments, **options):
 socket.socket.connect = refuse
 socket.getaddrinfo = refuse
 
+import dlt
 import pyarrow as pa
-from syncline.warehouses.duckdb import DuckdbConfig, DuckdbWarehouse
+from syncline.declarations import Configuration, ServiceDeclaration
+from syncline.warehouses.cloud.service import CloudService
+from syncline.warehouses.cloud.warehouse import CloudWarehouse
 
+Path(sys.argv[1]).parent.mkdir()
+service = CloudService(
+    declaration=ServiceDeclaration("stand_in", "Stand-in", "", Configuration),
+    driver="duckdb",
+    extra="stand-in",
+    destination=lambda _, staging: dlt.destinations.duckdb(sys.argv[1], staging_dataset_name_layout=staging),
+    address=lambda config: None,
+    unavailable=lambda config: None,
+)
 table = pa.table({"message_id": ["a"], "sequence_num": [1], "value_orderId": ["x"]})
-config = DuckdbConfig.parse({"path": sys.argv[1]})
-with DuckdbWarehouse().open(config, "bus", Path(sys.argv[2])) as loader:
+with CloudWarehouse(service).open(Configuration.parse({}), "bus", Path(sys.argv[2])) as loader:
     loader.load("orders", table)
 
 import threading
@@ -90,11 +101,14 @@ def test_settings_of_the_surroundings_have_no_effect(tmp_path: Path):
     assert result.stderr == ""
     assert json.loads(result.stdout) == {"asked": [], "threads": ["MainThread"]}
     with duckdb.connect(str(database), read_only=True) as connection:
-        assert connection.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall() == [
-            ("bus", "orders")
-        ]
+        assert set(connection.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()) == {
+            ("bus", "_syncline_names"),
+            ("bus", "orders"),
+        }
         assert connection.execute("SELECT * FROM bus.orders").fetchall() == [("a", 1, "x")]
-        assert connection.execute("SELECT column_name FROM duckdb_columns() WHERE schema_name = 'bus'").fetchall() == [
+        assert connection.execute(
+            "SELECT column_name FROM duckdb_columns() WHERE table_name = 'orders'"
+        ).fetchall() == [
             ("message_id",),
             ("sequence_num",),
             ("value_order_id",),

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import duckdb
 
-BATCHES = 8
+BATCHES = 60
 ROWS = 500
+KILLS = 10
 
 LOAD = """
 import sys
@@ -31,7 +32,7 @@ with DuckdbWarehouse().open(DuckdbConfig.parse({"path": path}), "bus", folder / 
             "message_id": [f"m{number}" for number in numbers],
             "sequence_num": pa.array(numbers, pa.int64()),
             "value": pa.array(numbers, pa.int16() if batch < batches // 2 else pa.int64()),
-            f"extra{batch // 3}": ["x"] * rows,
+            f"extra{batch // 20}": ["x"] * rows,
         }
         loader.load("orders", pa.table(columns))
         marker.write_text(str(batch + 1))
@@ -43,21 +44,25 @@ def test_a_killed_load_is_done_again_and_nothing_is_lost_or_doubled(tmp_path: Pa
     moments = random.Random(20)
     path = tmp_path / "warehouse.duckdb"
     command = [sys.executable, "-c", LOAD, str(path), str(tmp_path), str(BATCHES), str(ROWS)]
-    kills = 0
+    kills = with_log = 0
     for _attempt in range(30):
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.readline()
-            if kills < 5:
-                time.sleep(moments.uniform(0.0, 0.9))
+            if kills < KILLS:
+                for _batch in range(moments.randrange(BATCHES // KILLS)):
+                    process.stdout.readline()
+                time.sleep(moments.uniform(0.0, 0.03))
                 process.send_signal(signal.SIGKILL)
             process.communicate(timeout=100)
         if process.returncode == 0:
             break
         kills += 1
+        with_log += path.with_suffix(".duckdb.wal").exists()
         _check_batches(path, int((tmp_path / "done").read_text()) if (tmp_path / "done").exists() else 0)
     assert process.returncode == 0
-    assert kills > 0
+    assert kills > KILLS // 2
+    assert with_log > KILLS // 2, "most kills have to hit a file that is held, with loads in its log"
     last = (BATCHES - 1) * ROWS // 2 + ROWS
     with duckdb.connect(str(path), read_only=True) as connection:
         assert connection.execute("SELECT sequence_num, value FROM bus.orders ORDER BY 1").fetchall() == [
@@ -73,7 +78,7 @@ def _check_batches(path: Path, done: int) -> None:
     if not path.exists():
         assert done == 0
         return
-    with duckdb.connect(str(path)) as connection:
+    with duckdb.connect(str(path), read_only=True) as connection:
         if not connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'orders'").fetchall():
             assert done == 0
             return

@@ -1,6 +1,6 @@
 """Collect decoded batches into loads of a sensible size, load them, and checkpoint.
 
-A load costs about 0.2 s however small it is, so small batches of a stream go together, up to the limits of one batch.
+A load costs something however small it is, so small batches of a stream go together, up to the limits of one batch.
 """
 
 import datetime as dt
@@ -115,6 +115,10 @@ class Loading:
         if time.monotonic() - self._pending[stream].since >= _STALE or held >= self._limits.bytes:
             return self.load(stream)
         return None
+
+    def rest(self) -> None:
+        """Let others use the destination while there is nothing to load."""
+        self._loader.rest()
 
     def load(self, stream: str) -> Loaded | None:
         """Load what is pending of a stream, then save its position, then acknowledge it to the source."""

@@ -198,6 +198,8 @@ class _Reading:
             item = self._queue.take(_PAUSE)
             if item is None:
                 loaded = loading.load_stale()
+                if loaded is None:
+                    loading.rest()
             elif isinstance(item, _Ended):
                 running -= 1
                 loaded = loading.load(item.stream.name)

@@ -59,6 +59,17 @@ class Loader(ABC):
             WarehouseError: It refused the batch.
         """
 
+    def rest(self) -> None:
+        """Give others their turn: called when nothing is there to load for the moment.
+
+        A loader may hold on to its destination between loads, for a few seconds in one go, because letting go of it
+        costs something; until then it may keep others waiting.
+
+        Raises:
+            WarehouseError: What is held could not be let go of.
+        """
+        return
+
     def remove_rows(self, source_name: str, column: str, values: pa.ChunkedArray) -> bool:
         """Remove the rows of the table of `source_name` whose `column` has one of the values, durably. Whether there
         is such a table; where this kind of destination cannot remove rows, they stay.

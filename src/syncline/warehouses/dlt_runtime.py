@@ -23,9 +23,6 @@ from dlt.common.typing import TLoaderFileFormat
 PIPELINE = "syncline"
 """Name of the pipeline, and with it of dlt's schema and of its rows in ``_dlt_loads`` and ``_dlt_version``."""
 
-OWN_TABLES = frozenset({"_dlt_loads", "_dlt_version", "_dlt_pipeline_state"})
-"""Names of tables that dlt makes for itself."""
-
 SETTINGS: dict[str, Any] = {
     "runtime": {
         "dlthub_telemetry": False,

@@ -1,49 +1,36 @@
 """DuckDB: one file on this machine.
 
-Only one process can hold a DuckDB file, so a load opens it, and closes it when it is done; in between anybody else
-can query. A load waits its turn, for a limited time.
+A batch is merged by DuckDB itself, which reads it where it is in memory.
 """
 
 import re
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
-from dlt.common.destination import Destination
 
-from syncline.declarations import Configuration, ServiceDeclaration, setting
+from syncline.declarations import Configuration
 from syncline.warehouses import types
 from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
 from syncline.warehouses.checks import CREATE_SCHEMA, DROP, WRITE, Step, run_steps, skipped
-from syncline.warehouses.dlt_runtime import PIPELINE
-from syncline.warehouses.duckdb_dlt import OpenFile, catalog_of
-from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
+from syncline.warehouses.duckdb_config import DECLARATION, DuckdbConfig
+from syncline.warehouses.duckdb_file import HeldFile, explain, open_file
+from syncline.warehouses.errors import WarehouseError
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
 from syncline.warehouses.naming import Naming
-from syncline.warehouses.sql import (
-    commented_source,
-    key_condition,
-    qualified,
-    quoted,
-    source_comment,
-    staging_schema,
-    text,
-)
+from syncline.warehouses.rows import newest
+from syncline.warehouses.sql import commented_source, key_condition, qualified, quoted, source_comment, text
 from syncline.warehouses.types import ColumnType, Kind
 from syncline.warehouses.working import working_folder
 
-LOAD_WAIT = 60.0
+LOAD_WAIT = 120.0
 """How long a load waits for a file that another process holds, in seconds."""
 CHECK_WAIT = 5.0
 """The same for a setup test."""
-MEMORY_LIMIT = "1GB"
-"""Beyond this DuckDB spills to the working directory."""
 LONGEST_NAME = 200
-"""DuckDB has no limit, but dlt names files after tables."""
+"""DuckDB has no limit; people have."""
 
 _SQL_TYPES = {
     Kind.BOOLEAN: "BOOLEAN",
@@ -66,23 +53,10 @@ _COLUMN_TYPES = {sql_type: ColumnType(kind) for kind, sql_type in _SQL_TYPES.ite
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 
 
-class DuckdbConfig(Configuration):
-    """Where the DuckDB file is."""
-
-    path: str | None = setting(
-        title="Database file",
-        description="The path of the DuckDB file on the machine that runs Syncline. It is made when it is missing.",
-        required=True,
-        example="/data/warehouse.duckdb",
-    )
-
-
 class DuckdbWarehouse(Warehouse):
     """A DuckDB file."""
 
-    declaration = ServiceDeclaration(
-        service="duckdb", name="DuckDB", description="A DuckDB file on this machine.", config=DuckdbConfig
-    )
+    declaration = DECLARATION
     drops_columns = True
 
     def check(self, config: Configuration) -> list[WarehouseTestResult]:
@@ -90,7 +64,7 @@ class DuckdbWarehouse(Warehouse):
         existed = path.exists()
         opening = "Open the database file"
         try:
-            with _connected(path, CHECK_WAIT) as connection:
+            with closing(open_file(path, CHECK_WAIT)) as connection:
                 connection.begin()
                 results = run_steps(
                     [
@@ -119,15 +93,17 @@ class DuckdbWarehouse(Warehouse):
         naming: Naming = Naming.FIVETRAN_NAMING,
     ) -> Iterator[Loader]:
         path = _path(config)
-        with working_folder(working_directory) as folder:
+        with (
+            working_folder(working_directory) as folder,
+            closing(HeldFile(path, LOAD_WAIT, folder / "spill")) as file,
+        ):
 
             @contextmanager
             def connect() -> Iterator[Connection]:
-                with _connected(path, LOAD_WAIT) as connection:
-                    connection.execute(f"SET temp_directory = {text(str(folder / 'spill'))}")
+                with file.use() as connection:
                     yield DuckdbConnection(connection, schema)
 
-            yield SqlLoader(connect, explain, schema, folder, naming)
+            yield SqlLoader(connect, explain, folder, naming, rest=file.close)
 
 
 class DuckdbConnection(Connection):
@@ -137,15 +113,11 @@ class DuckdbConnection(Connection):
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, schema: str) -> None:
         self._connection = connection
-        self._catalog = catalog_of(connection)
+        # Every table is named in full: DuckDB finds `x.y` ambiguous where a schema is called like the file.
+        ((self._catalog,),) = connection.execute("SELECT current_database()").fetchall()
         self._schema = schema
-        self._staging = staging_schema(schema, LONGEST_NAME)
 
     def prepare_schema(self) -> None:
-        # Without the catalog: DuckDB takes `warehouse.x` for ambiguous where a schema is called like the catalog. dlt
-        # would write it so, and therefore finds its staging schema made.
-        self._connection.execute(f"DROP SCHEMA IF EXISTS {quoted(self._staging)} CASCADE")
-        self._connection.execute(f"CREATE SCHEMA {quoted(self._staging)}")
         if not self._connection.execute(
             "SELECT 1 FROM duckdb_schemas() WHERE database_name = current_database() AND schema_name = ?",
             [self._schema],
@@ -197,13 +169,10 @@ class DuckdbConnection(Connection):
 
     def remove_rows(self, table_name: str, column: str, values: pa.ChunkedArray) -> None:
         table = qualified(self._catalog, self._schema, table_name)
-        self._connection.register("_values", pa.table({"value": values}))
-        try:
+        with self._given("_values", pa.table({"value": values})):
             self._connection.execute(
                 f"DELETE FROM {table} WHERE {quoted(column)} IN (SELECT value FROM _values)"  # noqa: S608 - quoted
             )
-        finally:
-            self._connection.unregister("_values")
 
     def drop_columns(self, table_name: str, columns: Sequence[str]) -> None:
         table = qualified(self._catalog, self._schema, table_name)
@@ -226,21 +195,34 @@ class DuckdbConnection(Connection):
         return None if value is None else int(value)
 
     def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], sequence: str) -> list[int]:
-        self._connection.register("_batch", rows.append_column("_place", pa.array(range(rows.num_rows), pa.int64())))
-        try:
+        places = pa.array(range(rows.num_rows), pa.int64())
+        with self._given("_batch", rows.append_column("_place", places)):
             found = self._connection.execute(
                 f"SELECT b._place FROM _batch b JOIN {qualified(self._catalog, self._schema, table_name)} d "  # noqa: S608 - quoted
                 f"ON {key_condition(key, 'b', 'd')} WHERE d.{quoted(sequence)} > b.{quoted(sequence)}"
             ).fetchall()
-        finally:
-            self._connection.unregister("_batch")
         return [place for (place,) in found]
 
     def storable(self, column: pa.ChunkedArray, column_type: ColumnType) -> pa.ChunkedArray:
         return column
 
-    def dlt_destination(self) -> Destination[Any, Any]:
-        return OpenFile(self._connection, staging_dataset_name_layout=self._staging)
+    def merge(self, plan: Plan, rows: pa.Table, key: list[str], sequence: str, folder: Path) -> None:
+        table = qualified(self._catalog, self._schema, plan.table_name)
+        statements = [f"INSERT INTO {table} BY NAME SELECT * FROM _batch"]  # noqa: S608 - quoted
+        if not plan.is_new:
+            of_batch = f"DELETE FROM {table} USING _batch WHERE {key_condition(key, '_batch', table)}"  # noqa: S608
+            statements.insert(0, of_batch)
+        with self._given("_batch", newest(rows, key, sequence)):
+            self._execute_together(statements)
+
+    @contextmanager
+    def _given(self, name: str, rows: pa.Table) -> Iterator[None]:
+        """Let statements read `rows`, where they are, as a table of that name."""
+        self._connection.register(name, rows)
+        try:
+            yield
+        finally:
+            self._connection.unregister(name)
 
     def _execute_together(self, statements: Sequence[str]) -> None:
         self._connection.begin()
@@ -252,97 +234,11 @@ class DuckdbConnection(Connection):
             raise
         self._connection.commit()
 
-    def clean_up(self) -> None:
-        self._connection.execute(f"DROP SCHEMA IF EXISTS {quoted(self._staging)} CASCADE")
-        for name in set(self.tables().values()) & {"_dlt_loads", "_dlt_version", "_dlt_pipeline_state"}:
-            table = qualified(self._catalog, self._schema, name)
-            if name != "_dlt_pipeline_state":
-                self._connection.execute(f"DELETE FROM {table} WHERE schema_name = ?", [PIPELINE])  # noqa: S608
-            if not self._connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall():  # noqa: S608 - quoted
-                self._connection.execute(f"DROP TABLE {table}")
-
-
-def explain(error: BaseException) -> WarehouseError:
-    """What an error of DuckDB, or of dlt on top of it, means for a person."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, duckdb.IOException) and "lock" in str(cause):
-            return _held(str(cause))
-        if isinstance(cause, (duckdb.IOException, OSError)):
-            return WarehouseUnavailable(
-                f"The DuckDB file cannot be read or written: {_first_line(cause)}",
-                "Look at the disk's free space and the file's permissions.",
-            )
-        if isinstance(cause, duckdb.OutOfMemoryException):
-            return WarehouseUnavailable(
-                f"DuckDB ran out of memory: {_first_line(cause)}",
-                "Give the machine more memory or lower SYNCLINE_BATCH_ROWS.",
-            )
-        if isinstance(cause, duckdb.Error):
-            return WarehouseError(f"DuckDB refused the load: {_first_line(cause)}")
-        cause = cause.__cause__ or cause.__context__
-    return WarehouseError(f"The load into DuckDB failed: {_first_line(error)}")
-
 
 def _path(config: Configuration) -> Path:
     if not isinstance(config, DuckdbConfig) or not config.path:
         raise WarehouseError("The destination has no database file.", "Set config.path to the path of a DuckDB file.")
     return Path(config.path).expanduser()
-
-
-@contextmanager
-def _connected(path: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The open file; waits up to `wait` seconds while another process holds it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WarehouseError(
-            f"The folder {path.parent} of the DuckDB file cannot be made: {error.strerror}.",
-            "Set config.path to a path that Syncline may write to.",
-        ) from error
-    connection = _open(path, wait)
-    try:
-        connection.execute("SET autoinstall_known_extensions = false")
-        connection.execute(f"SET memory_limit = {text(MEMORY_LIMIT)}")
-        connection.execute("SET TimeZone = 'UTC'")
-        yield connection
-    finally:
-        connection.close()
-
-
-def _open(path: Path, wait: float) -> duckdb.DuckDBPyConnection:
-    deadline = time.monotonic() + wait
-    pause = 0.02
-    while True:
-        try:
-            return duckdb.connect(str(path))
-        except duckdb.IOException as error:
-            if "lock" not in str(error):
-                raise WarehouseError(
-                    f"{path} cannot be opened: {_first_line(error)}",
-                    "Set config.path to a DuckDB file, or to a path where a new one may be made.",
-                ) from error
-            if time.monotonic() + pause > deadline:
-                raise _held(str(error)) from error
-        except duckdb.Error as error:
-            raise WarehouseError(
-                f"{path} cannot be opened: {_first_line(error)}", "Set config.path to a DuckDB file."
-            ) from error
-        time.sleep(pause)
-        pause = min(pause * 2, 0.5)
-
-
-def _held(message: str) -> WarehouseUnavailable:
-    holder = re.search(r"held in (.+?)\.(?:\s|$)", message)
-    by = f" ({holder[1]})" if holder else ""
-    return WarehouseUnavailable(
-        f"Another process{by} holds the DuckDB file.",
-        "Close the program that has it open, or open it read-only for a moment at a time; the next sync tries again.",
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
 
 
 def _sql_type(column_type: ColumnType) -> str:

@@ -1,7 +1,7 @@
 """Loading that is the same for every SQL warehouse.
 
 The destination is the truth: before each load its table is looked at, missing tables and columns are made and columns
-that became too narrow are widened, all by us and with our types. dlt then finds a table that fits, and merges.
+that became too narrow are widened, all by us and with our types. The merge then finds a table that fits.
 """
 
 import shutil
@@ -11,19 +11,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from dlt.common.destination import Destination
-from dlt.common.schema.typing import TColumnSchema
-from dlt.common.typing import TLoaderFileFormat
 
-from syncline.warehouses import dlt_runtime, types
+from syncline.warehouses import types
 from syncline.warehouses.base import Loader, LoadResult
 from syncline.warehouses.errors import WarehouseError
 from syncline.warehouses.naming import Naming, assign
-from syncline.warehouses.types import ColumnType, Kind
+from syncline.warehouses.types import ColumnType
+
+_TABLES_OF_DLT = frozenset({"_dlt_loads", "_dlt_version", "_dlt_pipeline_state"})
+"""Names of tables that dlt makes for itself, ours or another's that shares the schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,6 @@ class Connection(ABC):
 
     longest_name: int
     """Most bytes of an identifier."""
-    file_format: TLoaderFileFormat = "parquet"
-    """The form in which dlt hands rows over."""
 
     def fold(self, name: str) -> str:
         """A new name in the case that this warehouse gives to names without quotes."""
@@ -98,8 +95,12 @@ class Connection(ABC):
         """The column as this warehouse can store it."""
 
     @abstractmethod
-    def dlt_destination(self) -> Destination[Any, Any]:
-        """The destination as dlt wants it told."""
+    def merge(self, plan: Plan, rows: pa.Table, key: list[str], sequence: str, folder: Path) -> None:
+        """Merge rows, named and typed as the plan says, into the table, which fits: all or nothing, and durably.
+
+        Rows with the same key become one, the highest `sequence` winning; no row of the table is newer. `folder` is
+        for files of this load alone; it is not there yet, and goes afterwards.
+        """
 
     def remove_rows(self, table_name: str, column: str, values: pa.ChunkedArray) -> None:
         """Remove the rows whose column has one of the values.
@@ -126,33 +127,29 @@ class Connection(ABC):
         """
         raise NotImplementedError
 
-    @abstractmethod
-    def clean_up(self) -> None:
-        """Remove what dlt leaves behind: its staging schema and its bookkeeping."""
-
 
 class SqlLoader(Loader):
-    """A loader that opens a connection for each load, so that others can use the destination in between.
+    """A loader that asks for a connection for each load, so that others can use the destination in between.
 
     Args:
-        connect: Opens a connection; raises ``WarehouseError``.
+        connect: Gives a connection; raises ``WarehouseError``.
         explain: Makes a ``WarehouseError`` of whatever the warehouse's driver or dlt raised.
-        schema: The destination schema.
         working_directory: An empty folder for the files of a load.
         naming: How names of tables and columns are made.
+        rest: Lets go of what `connect` holds on to between two loads; nothing where it holds on to nothing.
     """
 
     def __init__(
         self,
         connect: Callable[[], AbstractContextManager[Connection]],
         explain: Callable[[BaseException], WarehouseError],
-        schema: str,
         working_directory: Path,
         naming: Naming,
+        rest: Callable[[], None] = lambda: None,
     ) -> None:
         self._connect = connect
         self._explain = explain
-        self._schema = schema
+        self._rest = rest
         self._folder = working_directory
         self._naming = naming
         self._lock = threading.Lock()
@@ -172,7 +169,6 @@ class SqlLoader(Loader):
             current = self._without_outdated(connection, plan, shaped, key_names, plan.names[sequence])
             if current.num_rows:
                 self._merge(connection, plan, current, key_names, plan.names[sequence])
-            connection.clean_up()
         return LoadResult(
             plan.table_name,
             table.num_rows,
@@ -180,6 +176,10 @@ class SqlLoader(Loader):
             tuple(plan.widened),
             plan.names,
         )
+
+    def rest(self) -> None:
+        with self._lock, self._errors_explained():
+            self._rest()
 
     def remove_rows(self, source_name: str, column: str, values: pa.ChunkedArray) -> bool:
         with self._lock, self._errors_explained(), self._connect() as connection:
@@ -213,9 +213,9 @@ class SqlLoader(Loader):
 
     def _plan(self, connection: Connection, source_name: str, table: pa.Table) -> Plan:
         table_name = connection.fold(
-            assign(
-                [source_name], connection.tables(), self._naming, connection.longest_name, taken=dlt_runtime.OWN_TABLES
-            )[source_name]
+            assign([source_name], connection.tables(), self._naming, connection.longest_name, taken=_TABLES_OF_DLT)[
+                source_name
+            ]
         )
         existing = connection.columns(table_name)
         known = {column.source_name: column.name for column in existing.values() if column.source_name is not None}
@@ -263,26 +263,10 @@ class SqlLoader(Loader):
         return rows.take(pa.array(sorted(set(range(rows.num_rows)).difference(outdated)), pa.int64()))
 
     def _merge(self, connection: Connection, plan: Plan, rows: pa.Table, key: list[str], sequence: str) -> None:
-        columns: dict[str, TColumnSchema] = {
-            name: {"name": name, "data_type": "json"}
-            for name, column_type in plan.column_types.items()
-            if column_type.kind is Kind.JSON
-        }
-        if sequence not in key:
-            columns[sequence] = {"name": sequence, "dedup_sort": "desc"}
         self._loads += 1
         folder = self._folder / f"load-{self._loads}"
         try:
-            dlt_runtime.merge(
-                connection.dlt_destination(),
-                self._schema,
-                plan.table_name,
-                rows,
-                columns,
-                key,
-                folder,
-                connection.file_format,
-            )
+            connection.merge(plan, rows, key, sequence, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -22,6 +22,7 @@ from syncline.declarations import Configuration
 from syncline.warehouses import types
 from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
 from syncline.warehouses.checks import CREATE_SCHEMA, DROP, WRITE, Step, run_steps, skipped
+from syncline.warehouses.dlt_loading import DltConnection
 from syncline.warehouses.dlt_runtime import PIPELINE
 from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
@@ -120,10 +121,10 @@ class PostgresWarehouse(Warehouse):
                 with _connected(settings) as connection:
                     yield PostgresConnection(connection, settings, schema)
 
-            yield SqlLoader(connect, explain, schema, folder, naming)
+            yield SqlLoader(connect, explain, folder, naming)
 
 
-class PostgresConnection(Connection):
+class PostgresConnection(DltConnection):
     """An open connection, every statement a transaction of its own unless said otherwise."""
 
     longest_name = LONGEST_NAME
@@ -133,19 +134,19 @@ class PostgresConnection(Connection):
     ) -> None:
         self._connection = connection
         self._settings = settings
-        self._schema = schema
+        self.schema = schema
         self._staging = staging_schema(schema, LONGEST_NAME)
 
     def prepare_schema(self) -> None:
         self._execute(f"DROP SCHEMA IF EXISTS {quoted(self._staging)} CASCADE")
-        if not self._execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", self._schema):
-            self._execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}")
+        if not self._execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", self.schema):
+            self._execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self.schema)}")
 
     def tables(self) -> dict[str, str]:
         rows = self._execute(
             "SELECT c.relname, obj_description(c.oid, 'pg_class') FROM pg_class c "
             "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relkind IN ('r', 'p')",
-            self._schema,
+            self.schema,
         )
         return {commented_source(comment) or name: name for name, comment in rows}
 
@@ -155,7 +156,7 @@ class PostgresConnection(Connection):
             "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
             "WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p') AND a.attnum > 0 "
             "AND NOT a.attisdropped ORDER BY a.attnum",
-            self._schema,
+            self.schema,
             table_name,
         )
         return {
@@ -164,7 +165,7 @@ class PostgresConnection(Connection):
         }
 
     def change(self, plan: Plan, source_name: str, key: Sequence[str]) -> None:
-        table = qualified(self._schema, plan.table_name)
+        table = qualified(self.schema, plan.table_name)
         changes = []
         statements = []
         if plan.is_new:
@@ -190,15 +191,15 @@ class PostgresConnection(Connection):
                 self._execute(statement)
 
     def remove_rows(self, table_name: str, column: str, values: pa.ChunkedArray) -> None:
-        table = qualified(self._schema, table_name)
+        table = qualified(self.schema, table_name)
         self._execute(f"DELETE FROM {table} WHERE {quoted(column)} = ANY(%s)", values.to_pylist())  # noqa: S608 - quoted
 
     def drop_columns(self, table_name: str, columns: Sequence[str]) -> None:
         dropped = ", ".join(f"DROP COLUMN {quoted(column)}" for column in columns)
-        self._execute(f"ALTER TABLE {qualified(self._schema, table_name)} {dropped}")
+        self._execute(f"ALTER TABLE {qualified(self.schema, table_name)} {dropped}")
 
     def change_key(self, table_name: str, key: Sequence[str], sequence: str) -> None:
-        table = qualified(self._schema, table_name)
+        table = qualified(self.schema, table_name)
         columns = ", ".join(map(quoted, key))
         present = self._execute(
             "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'p'", table
@@ -215,7 +216,7 @@ class PostgresConnection(Connection):
             self._execute(f"ALTER TABLE {table} ADD PRIMARY KEY ({columns})")
 
     def highest(self, table_name: str, column: str) -> int | None:
-        table = qualified(self._schema, table_name)
+        table = qualified(self.schema, table_name)
         ((value,),) = self._execute(f"SELECT max({quoted(column)}) FROM {table}")  # noqa: S608 - quoted
         return None if value is None else int(value)
 
@@ -225,7 +226,7 @@ class PostgresConnection(Connection):
         columns = ", ".join(quoted(name) for name in (*names, "_place"))
         found = self._execute(
             f"SELECT b._place - 1 FROM unnest({arrays}) WITH ORDINALITY AS b({columns}) "  # noqa: S608 - quoted
-            f"JOIN {qualified(self._schema, table_name)} d ON {key_condition(key, 'b', 'd')} "
+            f"JOIN {qualified(self.schema, table_name)} d ON {key_condition(key, 'b', 'd')} "
             f"WHERE d.{quoted(sequence)} > b.{quoted(sequence)}",
             *(rows.column(name).to_pylist() for name in names),
         )
@@ -260,7 +261,7 @@ class PostgresConnection(Connection):
     def clean_up(self) -> None:
         self._execute(f"DROP SCHEMA IF EXISTS {quoted(self._staging)} CASCADE")
         for name in set(self.tables().values()) & {"_dlt_loads", "_dlt_version"}:
-            table = qualified(self._schema, name)
+            table = qualified(self.schema, name)
             with self._connection.transaction():
                 self._execute(f"DELETE FROM {table} WHERE schema_name = %s", PIPELINE)  # noqa: S608 - quoted
                 if not self._execute(f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608 - quoted

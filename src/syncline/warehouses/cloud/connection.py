@@ -21,8 +21,9 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from syncline.warehouses import types
 from syncline.warehouses.cloud.errors import CannotConnect
 from syncline.warehouses.cloud.service import CloudService, Dialect
+from syncline.warehouses.dlt_loading import DltConnection
 from syncline.warehouses.dlt_runtime import PIPELINE
-from syncline.warehouses.loading import Connection, ExistingColumn, Plan
+from syncline.warehouses.loading import ExistingColumn, Plan
 from syncline.warehouses.types import ColumnType, Kind
 
 NAMES = "_syncline_names"
@@ -46,7 +47,7 @@ _DATA_TYPES: dict[Kind, TColumnSchema] = {
 def connected(service: CloudService, destination: Destination[Any, Any], schema: str) -> Iterator["CloudConnection"]:
     """An open connection that works on one schema. dlt must have been prepared."""
     with open_client(destination, schema) as client:
-        yield CloudConnection(service, destination, client)
+        yield CloudConnection(service, destination, client, schema)
 
 
 @contextmanager
@@ -73,10 +74,13 @@ def run_ddl(client: SqlJobClientBase, table_name: str, columns: dict[str, TColum
         client.sql_client.execute_sql(statement)
 
 
-class CloudConnection(Connection):
+class CloudConnection(DltConnection):
     """An open connection to one schema of a cloud warehouse."""
 
-    def __init__(self, service: CloudService, destination: Destination[Any, Any], client: SqlJobClientBase) -> None:
+    def __init__(
+        self, service: CloudService, destination: Destination[Any, Any], client: SqlJobClientBase, schema: str
+    ) -> None:
+        self.schema = schema
         self.longest_name = service.longest_name
         formats = client.capabilities.supported_loader_file_formats or ()
         self.file_format = (

@@ -71,7 +71,7 @@ class CloudWarehouse(Warehouse):
                     yield connection
 
             explain = explainer(service.name, service.extra, service.secrets(config))
-            yield SqlLoader(connect, explain, schema, folder, naming)
+            yield SqlLoader(connect, explain, folder, naming)
 
     def _check_settings(self, config: Configuration) -> None:
         missing = config.missing()

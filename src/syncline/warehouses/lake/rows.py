@@ -8,19 +8,6 @@ import pyarrow.compute as pc
 from syncline.warehouses import types
 
 
-def newest(rows: pa.Table, key: Sequence[str], sequence: str) -> pa.Table:
-    """Of the rows with the same key, the one with the highest sequence."""
-    last: dict[tuple[object, ...], int] = {}
-    numbers = rows.column(sequence).to_pylist()
-    for place, of_row in enumerate(_keys(rows, key)):
-        known = last.get(of_row)
-        if known is None or (
-            numbers[place] is not None and (numbers[known] is None or numbers[place] >= numbers[known])
-        ):
-            last[of_row] = place
-    return rows if len(last) == rows.num_rows else rows.take(pa.array(sorted(last.values()), pa.int64()))
-
-
 def replaced(table: pa.Table, rows: pa.Table, key: Sequence[str]) -> pa.Array:
     """For each row of `table`, whether one of `rows` has its key."""
     if len(key) == 1:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
-from dlt.common.destination import Destination
 
 from syncline.declarations import Configuration
 from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
@@ -19,10 +18,11 @@ from syncline.warehouses.lake.config import DECLARATION, DataLakeConfig, unavail
 from syncline.warehouses.lake.delta import DeltaTables
 from syncline.warehouses.lake.names import Names, read_names, write_names
 from syncline.warehouses.lake.parquet import ParquetTables
-from syncline.warehouses.lake.rows import newest, outdated
+from syncline.warehouses.lake.rows import outdated
 from syncline.warehouses.lake.storage import EXTRAS, Storage, open_storage
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
 from syncline.warehouses.naming import Naming
+from syncline.warehouses.rows import newest
 from syncline.warehouses.types import ColumnType, Kind
 from syncline.warehouses.working import working_folder
 
@@ -92,7 +92,7 @@ class LakeWarehouse(Warehouse):
             def connect() -> Iterator[Connection]:
                 yield LakeConnection(open_storage(settings), settings, schema, folder)
 
-            yield LakeLoader(connect, lambda error: _explained(error, explain), schema, folder, naming)
+            yield SqlLoader(connect, lambda error: _explained(error, explain), folder, naming)
 
 
 class LakeConnection(Connection):
@@ -143,26 +143,11 @@ class LakeConnection(Connection):
     def storable(self, column: pa.ChunkedArray, column_type: ColumnType) -> pa.ChunkedArray:
         return column
 
-    def dlt_destination(self) -> Destination[Any, Any]:
-        raise NotImplementedError("a lake's tables are merged without dlt, whose merge needs a database")
-
-    def clean_up(self) -> None:
-        """A merge leaves nothing behind."""
-
-    def merge(self, plan: Plan, rows: pa.Table, key: list[str], sequence: str) -> None:
-        """Merge a batch, the rest of the table taking the batch's wider types."""
+    def merge(self, plan: Plan, rows: pa.Table, key: list[str], sequence: str, folder: Path) -> None:
+        """The rest of the table takes the batch's wider types."""
         standing = {name: column.column_type for name, column in self.columns(plan.table_name).items()}
         target = {name: of for name, of in standing.items() if of is not None} | plan.column_types
         self.format.merge(plan.table_name, newest(rows, key, sequence), target, key, self._folder)
-
-
-class LakeLoader(SqlLoader):
-    """A loader that lets the lake merge."""
-
-    def _merge(self, connection: Connection, plan: Plan, rows: pa.Table, key: list[str], sequence: str) -> None:
-        if not isinstance(connection, LakeConnection):
-            raise TypeError("this loader works on a lake")
-        connection.merge(plan, rows, key, sequence)
 
 
 def _complete(config: Configuration) -> DataLakeConfig:

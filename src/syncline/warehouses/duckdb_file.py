@@ -1,0 +1,166 @@
+"""Opening a DuckDB file, waiting for it, and holding it for a while.
+
+Only one process can have a DuckDB file open for writing. Opening it reads its catalogue, and closing it moves into it
+what the write-ahead log holds and packs the end of the table anew: done for each load, that takes longer than the load.
+So the file stays open while one load follows the other, and whoever waits for it gets a turn every few seconds.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
+from syncline.warehouses.sql import text
+
+MEMORY_LIMIT = "256MB"
+"""Beyond this DuckDB spills to the temporary folder it is given."""
+LOG_SIZE = "64MB"
+"""Once the write-ahead log has this size, it is moved into the file. Until then DuckDB has its rows in memory too."""
+HOLD = 4.0
+"""Seconds for which the file is held in one go. The load under way is finished."""
+TURN = 0.2
+"""Seconds for which the file is left to others after it was held."""
+_POLL = 0.1
+"""Most seconds between two tries to open a file that another process holds: less than `TURN`, so that none is missed.
+A try takes four milliseconds of processor time."""
+
+_LOCKED = "Could not set lock on file"
+
+
+class HeldFile:
+    """A DuckDB file that is opened when it is needed, and held from then on, for `HOLD` seconds in one go. Not safe to
+    share between threads.
+
+    Whatever was committed is in the write-ahead log. When the process dies, the next one that opens the file finds it
+    there.
+
+    Args:
+        path: The file, which is made when it is missing.
+        wait: Seconds to wait for a file that another process holds.
+        temporary: A folder that DuckDB may make and spill to.
+    """
+
+    def __init__(self, path: Path, wait: float, temporary: Path) -> None:
+        self._path = path
+        self._wait = wait
+        self._temporary = temporary
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._since = 0.0
+        self._free_until = 0.0
+
+    @contextmanager
+    def use(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The open file. After an error it is closed, which takes back what was not committed.
+
+        Raises:
+            WarehouseUnavailable: Another process held it all the time.
+            WarehouseError: It cannot be opened.
+        """
+        if self._connection is None:
+            time.sleep(max(0.0, self._free_until - time.monotonic()))
+            self._connection = open_file(self._path, self._wait)
+            self._since = time.monotonic()
+            self._connection.execute(f"SET temp_directory = {text(str(self._temporary))}")
+        try:
+            yield self._connection
+        except BaseException:
+            self.close()
+            raise
+        if time.monotonic() - self._since >= HOLD:
+            self.close()
+
+    def close(self) -> None:
+        """Let others have the file, if it is held."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.close()
+            self._free_until = time.monotonic() + TURN
+
+
+def open_file(path: Path, wait: float) -> duckdb.DuckDBPyConnection:
+    """Open a file for writing; waits up to `wait` seconds while another process holds it.
+
+    Raises:
+        WarehouseUnavailable: Another process held it all the time.
+        WarehouseError: It cannot be opened.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WarehouseError(
+            f"The folder {path.parent} of the DuckDB file cannot be made: {error.strerror}.",
+            "Set config.path to a path that Syncline may write to.",
+        ) from error
+    connection = _connect(path, wait)
+    try:
+        connection.execute("SET autoinstall_known_extensions = false")
+        connection.execute(f"SET memory_limit = {text(MEMORY_LIMIT)}")
+        connection.execute(f"SET checkpoint_threshold = {text(LOG_SIZE)}")
+        # A batch is small: a second thread takes twice the processor time and saves no time.
+        connection.execute("SET threads = 1")
+        connection.execute("SET TimeZone = 'UTC'")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(path: Path, wait: float) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + wait
+    pause = 0.02
+    while True:
+        try:
+            return duckdb.connect(str(path))
+        except duckdb.IOException as error:
+            if _LOCKED not in str(error):
+                raise WarehouseError(
+                    f"{path} cannot be opened: {_first_line(error)}",
+                    "Set config.path to a DuckDB file, or to a path where a new one may be made.",
+                ) from error
+            if time.monotonic() + pause > deadline:
+                raise _held(str(error)) from error
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"{path} cannot be opened: {_first_line(error)}", "Set config.path to a DuckDB file."
+            ) from error
+        time.sleep(pause)
+        pause = min(pause * 2, _POLL)
+
+
+def explain(error: BaseException) -> WarehouseError:
+    """What an error of DuckDB means for a person."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, duckdb.IOException) and _LOCKED in str(cause):
+            return _held(str(cause))
+        if isinstance(cause, (duckdb.IOException, OSError)):
+            return WarehouseUnavailable(
+                f"The DuckDB file cannot be read or written: {_first_line(cause)}",
+                "Look at the disk's free space and the file's permissions.",
+            )
+        if isinstance(cause, duckdb.OutOfMemoryException):
+            return WarehouseUnavailable(
+                f"DuckDB ran out of memory: {_first_line(cause)}",
+                "Give the machine more memory or lower SYNCLINE_BATCH_ROWS.",
+            )
+        if isinstance(cause, duckdb.Error):
+            return WarehouseError(f"DuckDB refused the load: {_first_line(cause)}")
+        cause = cause.__cause__ or cause.__context__
+    return WarehouseError(f"The load into DuckDB failed: {_first_line(error)}")
+
+
+def _held(message: str) -> WarehouseUnavailable:
+    holder = re.search(r"held in (.+?)\.(?:\s|$)", message)
+    by = f" ({holder[1]})" if holder else ""
+    return WarehouseUnavailable(
+        f"Another process{by} holds the DuckDB file.",
+        "Close the program that has it open, or open it read-only for a moment at a time; the next sync tries again.",
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
