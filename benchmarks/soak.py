@@ -4,8 +4,6 @@ The server is killed with SIGKILL again and again while it syncs and while more 
 that was published is looked for in the destination.
 """
 
-import base64
-import hmac
 import random
 import threading
 import time
@@ -14,9 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote_plus
 
-import httpx
 import orjson
 import psutil
 from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusSender
@@ -27,8 +23,7 @@ from rich.table import Table
 from benchmarks.soak_check import Found, compare
 from benchmarks.soak_messages import Topic, topics
 from syncline.cli import processes
-from syncline.connectors.azure_service_bus.connection_string import parse_connection_string
-from tests.e2e.product import Server, connection_body, wait_until
+from tests.e2e.product import Faults, Server, connection_body, wait_until
 from tests.support.schema_registry import KEY, SECRET, SchemaRegistryServer
 
 SUBSCRIPTION = "syncline"
@@ -245,32 +240,6 @@ class Soak:
             soft_wrap=True,
         )
         return all(of.is_complete for of in found.values()) and memory.largest <= MOST_MEMORY
-
-
-class Faults:
-    """The emulator's faults, over its control API."""
-
-    def __init__(self, connection_string: str) -> None:
-        parsed = parse_connection_string(connection_string)
-        self._url = f"http://{parsed.host}:{parsed.port}/$emulator/faults"
-        expiry = int(time.time()) + 7 * 86_400
-        signed = hmac.digest((parsed.key or "").encode(), f"{quote_plus(self._url)}\n{expiry}".encode(), "sha256")
-        self._token = (
-            f"SharedAccessSignature sr={quote_plus(self._url)}&sig={quote_plus(base64.b64encode(signed))}"
-            f"&se={expiry}&skn={parsed.key_name}"
-        )
-
-    def apply(self, fault: Mapping[str, Any]) -> None:
-        """Bring a fault about."""
-        self._call("POST", fault)
-
-    def clear(self) -> None:
-        """End all faults."""
-        self._call("DELETE", None)
-
-    def _call(self, method: str, body: Any) -> None:
-        response = httpx.request(method, self._url, json=body, headers={"Authorization": self._token}, timeout=30)
-        response.raise_for_status()
 
 
 def _schema(topic: Topic) -> str:

@@ -1,12 +1,15 @@
 """The product as people run it: server and emulator processes, driven from outside."""
 
+import base64
 import contextlib
+import hmac
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import httpx
 import orjson
@@ -14,6 +17,7 @@ from azure.servicebus import ServiceBusClient, ServiceBusMessage
 
 from syncline.cli import processes
 from syncline.cli.processes import running
+from syncline.connectors.azure_service_bus.connection_string import parse_connection_string
 
 
 def topology(topics: dict[str, list[str]]) -> dict[str, Any]:
@@ -65,6 +69,32 @@ def publish(connection_string: str, topic: str, bodies: Mapping[str, Any], **pro
                 batch = sender.create_message_batch()
                 batch.add_message(message)
         sender.send_messages(batch)
+
+
+class Faults:
+    """The emulator's faults, over its control API."""
+
+    def __init__(self, connection_string: str) -> None:
+        parsed = parse_connection_string(connection_string)
+        self._url = f"http://{parsed.host}:{parsed.port}/$emulator/faults"
+        expiry = int(time.time()) + 7 * 86_400
+        signed = hmac.digest((parsed.key or "").encode(), f"{quote_plus(self._url)}\n{expiry}".encode(), "sha256")
+        self._token = (
+            f"SharedAccessSignature sr={quote_plus(self._url)}&sig={quote_plus(base64.b64encode(signed))}"
+            f"&se={expiry}&skn={parsed.key_name}"
+        )
+
+    def apply(self, fault: Mapping[str, Any]) -> None:
+        """Bring a fault about."""
+        self._call("POST", fault)
+
+    def clear(self) -> None:
+        """End all faults."""
+        self._call("DELETE", None)
+
+    def _call(self, method: str, body: Any) -> None:
+        response = httpx.request(method, self._url, json=body, headers={"Authorization": self._token}, timeout=30)
+        response.raise_for_status()
 
 
 @dataclass
