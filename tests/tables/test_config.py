@@ -1,6 +1,7 @@
 """Reading and changing the schema config over HTTP, without a sync."""
 
 import asyncio
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import httpx
 import pytest
 
 from syncline.settings import Settings
-from syncline.warehouses.duckdb import DuckdbWarehouse
+from syncline.warehouses.registry import warehouse_for
 from tests.tables.conftest import Connect, Connected
 
 
@@ -150,10 +151,35 @@ async def test_columns_can_be_named_before_the_first_message(known: Connected) -
     assert "Set its `enabled` to false first" in message
 
 
+BODIES: list[Any] = [None, {}, {"enabled": False}, {"columns": {}}]
+
+
+async def test_all_columns_can_be_listed_and_no_more(known: Connected) -> None:
+    for table, method, body in itertools.product(
+        ("orders", "sales%2FPayments.EU", "columns"), ("PATCH", "POST", "PUT", "DELETE"), BODIES
+    ):
+        answer = await known.client.request(method, f"{known.path}/bus/tables/{table}/columns", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (405, "MethodNotAllowed"), answer.text
+        assert answer.headers["Allow"] == "GET"
+        assert "It takes GET." in answer.json()["message"]
+
+
+async def test_a_topic_may_be_called_columns(known: Connected) -> None:
+    for topic in ("columns", "sales/columns"):
+        await known.create_topic(topic)
+    await known.answer("POST", "/reload")
+    assert tables(await known.answer("PATCH", "/bus/tables/columns", {"enabled": False}))["columns"] is False
+    assert len((await known.answer("GET", "/bus/tables/columns/columns"))["columns"]) == 3
+    # Its own path reads as the columns of the table sales, but the schema can be changed.
+    assert len((await known.answer("GET", "/bus/tables/sales%2Fcolumns/columns"))["columns"]) == 3
+    config = await known.answer("PATCH", "/bus", {"tables": {"sales/columns": {"enabled": False}}})
+    assert tables(config)["sales/columns"] is False
+
+
 async def test_columns_cannot_be_dropped_where_the_destination_cannot(
     known: Connected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(DuckdbWarehouse, "drops_columns", False)
+    monkeypatch.setattr(warehouse_for("duckdb"), "drops_columns", False)
     await known.answer("PATCH", "/bus/tables/orders/columns/value_x", {"enabled": False})
     status, code, message = await known.refusal("DELETE", "/bus/tables/orders/columns/value_x")
     assert (status, code) == (400, "IllegalState")

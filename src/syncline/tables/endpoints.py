@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from syncline.api.authentication import CurrentUser
 from syncline.api.dependencies import CurrentDatabase, CurrentSealer, CurrentSettings
@@ -24,6 +25,15 @@ from syncline.tables.schemas import (
 SchemaName = Annotated[str, Path(description="The schema's name. Upper and lower case matter.")]
 TableName = Annotated[str, Path(description="The table, as the source names it. Upper and lower case matter.")]
 ColumnName = Annotated[str, Path(description="The column, as the source names it. Upper and lower case matter.")]
+
+
+class TableConvertor(PathConvertor):
+    """A table at the end of a path: a name with slashes, unless it ends as the path of a table's columns does."""
+
+    regex = "(?!.*/columns$).*"
+
+
+register_url_convertor("table", TableConvertor())
 
 router = APIRouter(prefix="/v1/connections/{connection_id}/schemas", tags=["Schema config"])
 
@@ -124,7 +134,7 @@ async def drop_column(
     return acknowledge("The next sync drops the column.")
 
 
-@router.patch("/{schema}/tables/{table:path}")
+@router.patch("/{schema}/tables/{table:table}")
 async def update_table(
     connection_id: str,
     schema: SchemaName,
