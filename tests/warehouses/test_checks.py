@@ -11,7 +11,7 @@ import pytest
 from syncline.warehouses.duckdb import DuckdbConfig, DuckdbWarehouse
 from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
 from syncline.warehouses.postgres import PostgresConfig, PostgresWarehouse
-from syncline.warehouses.registry import UnknownWarehouse, services, warehouse_for
+from syncline.warehouses.registry import DeferredWarehouse, UnknownWarehouse, services, warehouse_for
 
 ROWS = pa.table({"message_id": ["a"], "sequence_num": [1]})
 
@@ -176,3 +176,11 @@ def test_the_registry_knows_its_warehouses():
     assert warehouse_for("duckdb").declaration.config is DuckdbConfig
     with pytest.raises(UnknownWarehouse, match=r"duckdb, .*postgres_warehouse"):
         warehouse_for("abacus")
+
+
+@pytest.mark.parametrize("service", [declaration.service for declaration in services()])
+def test_the_registry_says_what_each_warehouse_says_itself(service: str):
+    deferred = warehouse_for(service)
+    assert isinstance(deferred, DeferredWarehouse)
+    found = deferred.implementation()
+    assert (found.declaration, found.drops_columns) == (deferred.declaration, deferred.drops_columns)

@@ -119,3 +119,24 @@ def test_settings_of_the_surroundings_have_no_effect(tmp_path: Path):
 
 def _files(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if path.is_file()}
+
+
+def test_neither_the_server_nor_a_worker_that_loads_into_duckdb_imports_dlt(tmp_path: Path):
+    script = """
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import syncline.engine.worker
+import syncline.server
+from syncline.warehouses.registry import warehouse_for
+
+warehouse = warehouse_for("duckdb")
+config = warehouse.declaration.config.parse({"path": sys.argv[1]})
+assert warehouse.check(config)[0].status == "PASSED"
+with warehouse.open(config, "bus", Path(sys.argv[2])) as loader:
+    loader.load("orders", pa.table({"message_id": ["a"], "sequence_num": [1]}))
+print("dlt" in sys.modules)
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "x.duckdb"), str(tmp_path / "work")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True, timeout=90).stdout == "False\n"

@@ -1,20 +1,77 @@
-"""The warehouses there are."""
+"""The warehouses there are.
 
-from syncline.declarations import ServiceDeclaration
-from syncline.warehouses.base import Warehouse
+What they declare is known from the start. What loads into them is imported when it is needed: drivers and dlt take
+seconds and memory, which neither the server nor a worker that loads into something else has to spend.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+
+from syncline.declarations import Configuration, ServiceDeclaration
+from syncline.warehouses import duckdb_config, postgres_config
+from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
 from syncline.warehouses.cloud.azure_sql_database import AZURE_SQL_DATABASE
 from syncline.warehouses.cloud.big_query import BIG_QUERY
 from syncline.warehouses.cloud.clickhouse import CLICKHOUSE
 from syncline.warehouses.cloud.databricks import DATABRICKS
 from syncline.warehouses.cloud.motherduck import MOTHERDUCK
 from syncline.warehouses.cloud.redshift import REDSHIFT
+from syncline.warehouses.cloud.service import CloudService
 from syncline.warehouses.cloud.snowflake import SNOWFLAKE
-from syncline.warehouses.cloud.warehouse import CloudWarehouse
-from syncline.warehouses.duckdb import DuckdbWarehouse
-from syncline.warehouses.lake.warehouse import LakeWarehouse
-from syncline.warehouses.postgres import PostgresWarehouse
+from syncline.warehouses.lake import config as lake_config
+from syncline.warehouses.naming import Naming
 
-_CLOUD_SERVICES = (
+
+class DeferredWarehouse(Warehouse):
+    """A warehouse that is imported once it is to do something."""
+
+    def __init__(
+        self, declaration: ServiceDeclaration, load: Callable[[], Warehouse], *, drops_columns: bool = False
+    ) -> None:
+        self.declaration = declaration
+        self.drops_columns = drops_columns
+        self.implementation = load
+
+    def check(self, config: Configuration) -> list[WarehouseTestResult]:
+        return self.implementation().check(config)
+
+    def open(
+        self,
+        config: Configuration,
+        schema: str,
+        working_directory: Path,
+        naming: Naming = Naming.FIVETRAN_NAMING,
+    ) -> AbstractContextManager[Loader]:
+        return self.implementation().open(config, schema, working_directory, naming)
+
+
+def _duckdb() -> Warehouse:
+    from syncline.warehouses.duckdb import DuckdbWarehouse
+
+    return DuckdbWarehouse()
+
+
+def _postgres() -> Warehouse:
+    from syncline.warehouses.postgres import PostgresWarehouse
+
+    return PostgresWarehouse()
+
+
+def _lake() -> Warehouse:
+    from syncline.warehouses.lake.warehouse import LakeWarehouse
+
+    return LakeWarehouse()
+
+
+def _cloud(service: CloudService) -> Warehouse:
+    from syncline.warehouses.cloud.warehouse import CloudWarehouse
+
+    return CloudWarehouse(service)
+
+
+CLOUD_SERVICES = (
     AZURE_SQL_DATABASE,
     BIG_QUERY,
     CLICKHOUSE,
@@ -23,9 +80,18 @@ _CLOUD_SERVICES = (
     REDSHIFT,
     SNOWFLAKE,
 )
+"""The warehouses that are reached through dlt alone."""
 _WAREHOUSES: dict[str, Warehouse] = {
     warehouse.declaration.service: warehouse
-    for warehouse in (DuckdbWarehouse(), PostgresWarehouse(), LakeWarehouse(), *map(CloudWarehouse, _CLOUD_SERVICES))
+    for warehouse in (
+        DeferredWarehouse(duckdb_config.DECLARATION, _duckdb, drops_columns=True),
+        DeferredWarehouse(postgres_config.DECLARATION, _postgres, drops_columns=True),
+        DeferredWarehouse(lake_config.DECLARATION, _lake),
+        *(
+            DeferredWarehouse(service.declaration, partial(_cloud, service), drops_columns=True)
+            for service in CLOUD_SERVICES
+        ),
+    )
 }
 
 

@@ -21,7 +21,7 @@ from syncline.warehouses.cloud import (
 )
 from syncline.warehouses.cloud.warehouse import CloudWarehouse
 from syncline.warehouses.errors import WarehouseError
-from syncline.warehouses.registry import services, warehouse_for
+from syncline.warehouses.registry import CLOUD_SERVICES, services
 
 SECRET = "hidden-word;}"
 KEY = (
@@ -63,9 +63,7 @@ NOT_INSTALLED = {
 
 
 def _warehouse(service: str) -> CloudWarehouse:
-    warehouse = warehouse_for(service)
-    assert isinstance(warehouse, CloudWarehouse)
-    return warehouse
+    return CloudWarehouse(next(found for found in CLOUD_SERVICES if found.declaration.service == service))
 
 
 def _parse(service: str, **changes: Any) -> Any:

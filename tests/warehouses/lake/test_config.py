@@ -13,7 +13,6 @@ from syncline.warehouses.errors import WarehouseError
 from syncline.warehouses.lake import storage
 from syncline.warehouses.lake.config import DataLakeConfig, unavailable
 from syncline.warehouses.lake.warehouse import LakeWarehouse
-from syncline.warehouses.registry import warehouse_for
 
 AWS = {
     "storage_provider": "AWS",
@@ -35,10 +34,6 @@ ADLS = {
 
 def _config(values: dict[str, Any]) -> DataLakeConfig:
     return DataLakeConfig.parse(values)
-
-
-def test_it_is_registered() -> None:
-    assert isinstance(warehouse_for("managed_data_lake"), LakeWarehouse)
 
 
 def test_setup_tests_pass_and_leave_nothing(tmp_path: Path) -> None:

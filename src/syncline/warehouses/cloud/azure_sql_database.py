@@ -1,14 +1,14 @@
 """Azure SQL Database, and SQL Server alike."""
 
-from typing import Any
-
-import dlt
-from dlt.common.destination import Destination
-from dlt.destinations.impl.mssql.configuration import MsSqlCredentials
+from typing import TYPE_CHECKING, Any
 
 from syncline.declarations import ServiceDeclaration, setting
 from syncline.warehouses.cloud import fields
 from syncline.warehouses.cloud.service import CloudService, Dialect
+
+if TYPE_CHECKING:
+    from dlt.common.destination import Destination
+    from dlt.destinations.impl.mssql.configuration import MsSqlCredentials
 
 ODBC_DRIVER = "ODBC Driver 18 for SQL Server"
 CONNECT_TIMEOUT = 15
@@ -32,8 +32,10 @@ class AzureSqlConfig(fields.Tunnel):
     )
 
 
-def credentials(config: AzureSqlConfig) -> MsSqlCredentials:
+def credentials(config: AzureSqlConfig) -> "MsSqlCredentials":
     """dlt's credentials for a complete config."""
+    from dlt.destinations.impl.mssql.configuration import MsSqlCredentials
+
     made = MsSqlCredentials()
     made.host = config.host or ""
     made.port = config.port
@@ -47,7 +49,9 @@ def credentials(config: AzureSqlConfig) -> MsSqlCredentials:
     return made
 
 
-def _destination(config: AzureSqlConfig, staging: str) -> Destination[Any, Any]:
+def _destination(config: AzureSqlConfig, staging: str) -> "Destination[Any, Any]":
+    import dlt
+
     return dlt.destinations.mssql(credentials=credentials(config), staging_dataset_name_layout=staging)
 
 

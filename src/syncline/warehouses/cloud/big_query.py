@@ -1,17 +1,17 @@
 """Google BigQuery."""
 
 import json
-from typing import Any
-
-import dlt
-from dlt.common.configuration.specs import GcpServiceAccountCredentials
-from dlt.common.destination import Destination
+from typing import TYPE_CHECKING, Any
 
 from syncline.declarations import Configuration, ServiceDeclaration, setting
 from syncline.warehouses import types
 from syncline.warehouses.cloud import fields
 from syncline.warehouses.cloud.service import CloudService, Dialect
 from syncline.warehouses.types import Kind
+
+if TYPE_CHECKING:
+    from dlt.common.configuration.specs import GcpServiceAccountCredentials
+    from dlt.common.destination import Destination
 
 
 def check_service_account(text: str) -> None:
@@ -48,8 +48,10 @@ class BigQueryConfig(Configuration):
     support_json_type: bool | None = fields.unused("JSON type")
 
 
-def service_account(text: str) -> GcpServiceAccountCredentials:
+def service_account(text: str) -> "GcpServiceAccountCredentials":
     """dlt's credentials of a service account's key file."""
+    from dlt.common.configuration.specs import GcpServiceAccountCredentials
+
     content = json.loads(text)
     made = GcpServiceAccountCredentials()
     made.project_id = content["project_id"]
@@ -60,7 +62,9 @@ def service_account(text: str) -> GcpServiceAccountCredentials:
     return made
 
 
-def _destination(config: BigQueryConfig, staging: str) -> Destination[Any, Any]:
+def _destination(config: BigQueryConfig, staging: str) -> "Destination[Any, Any]":
+    import dlt
+
     return dlt.destinations.bigquery(
         credentials=service_account(config.secret_key or ""),
         location=config.data_set_location,

@@ -1,14 +1,14 @@
 """ClickHouse."""
 
-from typing import Any
-
-import dlt
-from dlt.common.destination import Destination
-from dlt.destinations.impl.clickhouse.configuration import ClickHouseCredentials
+from typing import TYPE_CHECKING, Any
 
 from syncline.declarations import Configuration, ServiceDeclaration, setting
 from syncline.warehouses.cloud import fields
 from syncline.warehouses.cloud.service import CloudService, Dialect
+
+if TYPE_CHECKING:
+    from dlt.common.destination import Destination
+    from dlt.destinations.impl.clickhouse.configuration import ClickHouseCredentials
 
 CONNECT_TIMEOUT = 15
 """Seconds in which the server must answer."""
@@ -35,8 +35,10 @@ class ClickHouseConfig(Configuration):
     )
 
 
-def credentials(config: ClickHouseConfig) -> ClickHouseCredentials:
+def credentials(config: ClickHouseConfig) -> "ClickHouseCredentials":
     """dlt's credentials for a complete config."""
+    from dlt.destinations.impl.clickhouse.configuration import ClickHouseCredentials
+
     made = ClickHouseCredentials()
     made.host = config.host or ""
     made.port = config.port
@@ -51,7 +53,9 @@ def credentials(config: ClickHouseConfig) -> ClickHouseCredentials:
     return made
 
 
-def _destination(config: ClickHouseConfig, staging: str) -> Destination[Any, Any]:
+def _destination(config: ClickHouseConfig, staging: str) -> "Destination[Any, Any]":
+    import dlt
+
     return dlt.destinations.clickhouse(credentials=credentials(config), staging_dataset_name_layout=staging)
 
 

@@ -1,14 +1,14 @@
 """Databricks, through a SQL warehouse and Unity Catalog."""
 
-from typing import Any, Literal
-
-import dlt
-from dlt.common.destination import Destination
-from dlt.destinations.impl.databricks.configuration import DatabricksCredentials
+from typing import TYPE_CHECKING, Any, Literal
 
 from syncline.declarations import Configuration, ServiceDeclaration, setting
 from syncline.warehouses.cloud import fields
 from syncline.warehouses.cloud.service import CloudService, Dialect
+
+if TYPE_CHECKING:
+    from dlt.common.destination import Destination
+    from dlt.destinations.impl.databricks.configuration import DatabricksCredentials
 
 
 class DatabricksConfig(Configuration):
@@ -64,8 +64,10 @@ class DatabricksConfig(Configuration):
     storage_account_key: str | None = fields.unused("Staging account key", secret=True)
 
 
-def credentials(config: DatabricksConfig) -> DatabricksCredentials:
+def credentials(config: DatabricksConfig) -> "DatabricksCredentials":
     """dlt's credentials for a complete config. They are not resolved: that would look for a notebook's."""
+    from dlt.destinations.impl.databricks.configuration import DatabricksCredentials
+
     made = DatabricksCredentials()
     made.catalog = config.catalog or ""
     made.server_hostname = (config.server_host_name or "").removeprefix("https://").rstrip("/")
@@ -81,7 +83,9 @@ def credentials(config: DatabricksConfig) -> DatabricksCredentials:
     return made
 
 
-def _destination(config: DatabricksConfig, staging: str) -> Destination[Any, Any]:
+def _destination(config: DatabricksConfig, staging: str) -> "Destination[Any, Any]":
+    import dlt
+
     return dlt.destinations.databricks(credentials=credentials(config), staging_dataset_name_layout=staging)
 
 

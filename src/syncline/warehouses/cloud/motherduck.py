@@ -1,13 +1,13 @@
 """MotherDuck."""
 
-from typing import Any
-
-import dlt
-from dlt.common.destination import Destination
-from dlt.destinations.impl.motherduck.configuration import MotherDuckCredentials
+from typing import TYPE_CHECKING, Any
 
 from syncline.declarations import Configuration, ServiceDeclaration, setting
 from syncline.warehouses.cloud.service import CloudService, Dialect
+
+if TYPE_CHECKING:
+    from dlt.common.destination import Destination
+    from dlt.destinations.impl.motherduck.configuration import MotherDuckCredentials
 
 
 class MotherDuckConfig(Configuration):
@@ -21,8 +21,10 @@ class MotherDuckConfig(Configuration):
     )
 
 
-def credentials(config: MotherDuckConfig) -> MotherDuckCredentials:
+def credentials(config: MotherDuckConfig) -> "MotherDuckCredentials":
     """dlt's credentials for a complete config."""
+    from dlt.destinations.impl.motherduck.configuration import MotherDuckCredentials
+
     made = MotherDuckCredentials()
     made.database = config.database or ""
     made.password = config.token or ""
@@ -31,7 +33,9 @@ def credentials(config: MotherDuckConfig) -> MotherDuckCredentials:
     return made
 
 
-def _destination(config: MotherDuckConfig, staging: str) -> Destination[Any, Any]:
+def _destination(config: MotherDuckConfig, staging: str) -> "Destination[Any, Any]":
+    import dlt
+
     return dlt.destinations.motherduck(credentials=credentials(config), staging_dataset_name_layout=staging)
 
 

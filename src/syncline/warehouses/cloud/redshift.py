@@ -1,14 +1,14 @@
 """Amazon Redshift."""
 
-from typing import Any, Literal
-
-import dlt
-from dlt.common.destination import Destination
-from dlt.destinations.impl.redshift.configuration import RedshiftCredentials
+from typing import TYPE_CHECKING, Any, Literal
 
 from syncline.declarations import ServiceDeclaration, setting
 from syncline.warehouses.cloud import fields
 from syncline.warehouses.cloud.service import CloudService, Dialect
+
+if TYPE_CHECKING:
+    from dlt.common.destination import Destination
+    from dlt.destinations.impl.redshift.configuration import RedshiftCredentials
 
 CONNECT_TIMEOUT = 15
 """Seconds in which the cluster must answer."""
@@ -49,8 +49,10 @@ class RedshiftConfig(fields.Tunnel):
     aws_secret_access_key: str | None = fields.unused("Staging secret key", secret=True)
 
 
-def credentials(config: RedshiftConfig) -> RedshiftCredentials:
+def credentials(config: RedshiftConfig) -> "RedshiftCredentials":
     """dlt's credentials for a complete config."""
+    from dlt.destinations.impl.redshift.configuration import RedshiftCredentials
+
     made = RedshiftCredentials()
     made.host = config.host or ""
     made.port = config.port
@@ -63,7 +65,9 @@ def credentials(config: RedshiftConfig) -> RedshiftCredentials:
     return made
 
 
-def _destination(config: RedshiftConfig, staging: str) -> Destination[Any, Any]:
+def _destination(config: RedshiftConfig, staging: str) -> "Destination[Any, Any]":
+    import dlt
+
     return dlt.destinations.redshift(credentials=credentials(config), staging_dataset_name_layout=staging)
 
 

@@ -1,13 +1,18 @@
-"""A cloud warehouse: what differs between one service and the next, as data."""
+"""A cloud warehouse: what differs between one service and the next, as data.
+
+The modules of the services import dlt when it is needed: the server reads only what they declare, and dlt takes half a
+second and 60 MB.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-from dlt.common.destination import Destination
+from typing import TYPE_CHECKING, Any
 
 from syncline.declarations import Configuration, ServiceDeclaration
 from syncline.warehouses.types import ColumnType, Kind
+
+if TYPE_CHECKING:
+    from dlt.common.destination import Destination
 
 _NEAREST = {
     Kind.SHORT: ColumnType(Kind.LONG),
@@ -51,7 +56,7 @@ class CloudService:
     """The module that must be there."""
     extra: str
     """The extra of this package that installs it."""
-    destination: Callable[[Any, str], Destination[Any, Any]]
+    destination: Callable[[Any, str], "Destination[Any, Any]"]
     """Makes the dlt destination of a complete config; the second argument names the staging schema."""
     address: Callable[[Any], tuple[str, int] | None]
     """The host and port that must answer, where the config tells."""

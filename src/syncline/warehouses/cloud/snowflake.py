@@ -1,14 +1,14 @@
 """Snowflake."""
 
-from typing import Any, Literal
-
-import dlt
-from dlt.common.destination import Destination
-from dlt.destinations.impl.snowflake.configuration import SnowflakeCredentials
+from typing import TYPE_CHECKING, Any, Literal
 
 from syncline.declarations import ServiceDeclaration, setting
 from syncline.warehouses.cloud import fields
 from syncline.warehouses.cloud.service import CloudService, Dialect
+
+if TYPE_CHECKING:
+    from dlt.common.destination import Destination
+    from dlt.destinations.impl.snowflake.configuration import SnowflakeCredentials
 
 _DOMAIN = ".snowflakecomputing.com"
 LOGIN_TIMEOUT = 20
@@ -72,8 +72,10 @@ class SnowflakeConfig(fields.Network):
     storage_account_key: str | None = fields.unused("Staging account key", secret=True)
 
 
-def credentials(config: SnowflakeConfig) -> SnowflakeCredentials:
+def credentials(config: SnowflakeConfig) -> "SnowflakeCredentials":
     """dlt's credentials for a complete config."""
+    from dlt.destinations.impl.snowflake.configuration import SnowflakeCredentials
+
     made = SnowflakeCredentials()
     made.host = (config.host or "").removeprefix("https://").rstrip("/").removesuffix(_DOMAIN)
     made.database = config.database or ""
@@ -91,7 +93,9 @@ def credentials(config: SnowflakeConfig) -> SnowflakeCredentials:
     return made
 
 
-def _destination(config: SnowflakeConfig, staging: str) -> Destination[Any, Any]:
+def _destination(config: SnowflakeConfig, staging: str) -> "Destination[Any, Any]":
+    import dlt
+
     return dlt.destinations.snowflake(
         credentials=credentials(config), keep_staged_files=False, staging_dataset_name_layout=staging
     )
