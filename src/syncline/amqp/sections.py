@@ -78,13 +78,24 @@ class Properties:
     reply_to_group_id: str | None = optional("string")
 
 
-def _long_descriptor(buffer: Buffer, offset: int) -> tuple[int, int]:
-    """The code of a section whose descriptor is a symbol or an unusually wide ulong."""
+def section_code(buffer: Buffer, offset: int) -> tuple[int, int]:
+    """The code of the section at `offset` and where its value starts, also where its descriptor is a symbol or an
+    unusually wide ulong. DecodeError for an unknown one."""
     descriptor, value_start = decode_descriptor(buffer, offset)
     code = descriptor if isinstance(descriptor, int) else _NAMES.get(str(descriptor), 0)
     if not 0x70 <= code <= 0x78:
         raise DecodeError(f"{descriptor!r} at byte {offset} is not a section of a message")
     return code, value_start
+
+
+def check_order(last: int, code: int, offset: int) -> None:
+    """DecodeError for a section, at `offset`, that cannot stand after the last one."""
+    if (
+        code < last
+        or (code == last and code not in _REPEATABLE)
+        or (code in BODY_SECTIONS and last in BODY_SECTIONS - {code})
+    ):
+        raise DecodeError(f"section 0x{code:02x} at byte {offset} cannot stand after section 0x{last:02x}")
 
 
 def walk_sections(buffer: Buffer) -> list[tuple[int, int, int, int]]:
@@ -99,13 +110,9 @@ def walk_sections(buffer: Buffer) -> list[tuple[int, int, int, int]]:
             start = offset
             code, value_start = buffer[offset + 2], offset + 3
             if buffer[offset] or buffer[offset + 1] != 0x53 or not 0x70 <= code <= 0x78:
-                code, value_start = _long_descriptor(buffer, offset)
-            if (
-                code < last
-                or (code == last and code not in _REPEATABLE)
-                or (code in BODY_SECTIONS and last in BODY_SECTIONS - {code})
-            ):
-                raise DecodeError(f"section 0x{code:02x} at byte {start} cannot stand after section 0x{last:02x}")
+                code, value_start = section_code(buffer, offset)
+            if code <= last or last in BODY_SECTIONS:
+                check_order(last, code, start)
             offset = skip_value(buffer, value_start)
             found.append((code, start, value_start, offset))
             last = code

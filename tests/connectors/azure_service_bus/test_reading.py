@@ -19,7 +19,8 @@ from syncline.amqp import Data, Message, Properties, Symbol, Timestamp, Value
 from syncline.amqp import Sequence as AmqpSequence
 from syncline.amqp.sections import encode_message_annotations
 from syncline.amqp.types import Char, Decimal64, Int
-from syncline.connectors.azure_service_bus import retries, salvage
+from syncline.connectors.azure_service_bus import encoded as encoded_messages
+from syncline.connectors.azure_service_bus import retries
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
 from syncline.connectors.base import (
     ReadLimits,
@@ -164,7 +165,7 @@ class TestMessagesBeyondTheSdk:
     def test_what_is_not_amqp_keeps_its_bytes(self) -> None:
         annotations = {Symbol("x-opt-sequence-number"): 9, Symbol("x-opt-enqueued-time"): Timestamp(1000)}
         encoded = encode_message_annotations(annotations) + b"\x00\x53\x74\xc1\x03\x02\xff\xff"
-        page = salvage.page([encoded])
+        page = encoded_messages.page([encoded])
         (row,) = page.rows.to_pylist()
         assert (row["message_id"], row["sequence_num"], row["body"]) == ("sequence_num:9", 9, encoded)
         assert page.last_sequence == 9

@@ -18,9 +18,8 @@ from azure.servicebus._common import mgmt_handlers
 from azure.servicebus._pyamqp.error import MessageException, MessageSettlementUnconfirmed
 from azure.servicebus.exceptions import MessageLockLostError, SessionLockLostError
 
-from syncline.connectors.azure_service_bus import salvage
-from syncline.connectors.azure_service_bus.columns import record_batch
-from syncline.connectors.azure_service_bus.tolerance import tolerate
+from syncline.connectors.azure_service_bus.encoded import record_batch
+from syncline.connectors.azure_service_bus.tolerance import encoded_messages, keep_encoded
 
 _IN_ONE_REQUEST = 250
 """Messages that are settled or renewed together."""
@@ -40,7 +39,7 @@ class Link:
         self._client = client
         self._receiver = receiver
         handler: Any = receiver._handler
-        self._undecoded = tolerate(handler._link)
+        keep_encoded(handler._link)
         self._turn = threading.Lock()
         self._use = threading.Lock()
 
@@ -55,16 +54,8 @@ class Link:
             return self._receiver.receive_messages(max_message_count=count, max_wait_time=seconds)
 
     def rows(self, messages: Sequence[ServiceBusReceivedMessage]) -> pa.RecordBatch:
-        """Messages of this link as a batch of :data:`~syncline.connectors.azure_service_bus.messages.MESSAGE_SCHEMA`,
-        those that the SDK cannot decode among them."""
-        if not self._undecoded:
-            return record_batch(messages)
-        parts = []
-        for message in messages:
-            payload = self._undecoded.pop(message._delivery_id, None)
-            parts.append(record_batch([message]) if payload is None else salvage.page([payload]).rows)
-        (whole,) = pa.Table.from_batches(parts).combine_chunks().to_batches()
-        return whole
+        """Messages of this link as a batch, in the way of :func:`~.encoded.record_batch`."""
+        return record_batch(encoded_messages(messages))
 
     def complete(self, deliveries: Mapping[int, bytes]) -> int:
         """Remove messages of this link, given with their delivery tags. Returns how many of them may not have been

@@ -21,16 +21,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from azure.servicebus import ServiceBusClient, ServiceBusReceiver
-from azure.servicebus.exceptions import ServiceBusError
 
-from syncline.connectors.azure_service_bus import columns, salvage
 from syncline.connectors.azure_service_bus.connect import Namespace
 from syncline.connectors.azure_service_bus.entities import Entity
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
 from syncline.connectors.azure_service_bus.pages import Page
+from syncline.connectors.azure_service_bus.peeking import peek_page
 from syncline.connectors.azure_service_bus.position import LOOK_BACK, PARTITION_SHIFT, Position, partition_of
 from syncline.connectors.azure_service_bus.retries import Retries
-from syncline.connectors.azure_service_bus.salvage import is_decoder_failure
 from syncline.connectors.base import RawBatch, ReadLimits, SourceWarning, Stream
 from syncline.connectors.errors import SourceError
 
@@ -179,13 +177,7 @@ class Reader:
         return self._retries.call(lambda: self._request(sequence_number, count))
 
     def _request(self, sequence_number: int, count: int) -> Page | None:
-        try:
-            messages = self._opened().peek_messages(count, sequence_number=sequence_number)
-        except ServiceBusError as error:
-            if not is_decoder_failure(error):
-                raise
-            return salvage.peek_page(self._opened(), sequence_number, count)
-        return columns.page(messages) if messages else None
+        return peek_page(self._opened(), sequence_number, count)
 
     def _opened(self) -> ServiceBusReceiver:
         if self._client is None or self._receiver is None:

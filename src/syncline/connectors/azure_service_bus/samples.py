@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from syncline.connectors.azure_service_bus.bounded import run_bounded
-from syncline.connectors.azure_service_bus.columns import record_batch
 from syncline.connectors.azure_service_bus.config import AzureServiceBusConfig
 from syncline.connectors.azure_service_bus.connect import Namespace
 from syncline.connectors.azure_service_bus.entities import Entity
 from syncline.connectors.azure_service_bus.failures import is_refusal, requires_session, source_error
+from syncline.connectors.azure_service_bus.peeking import peek_page
 from syncline.connectors.azure_service_bus.schema_registry import schema_registry
 from syncline.connectors.base import SourceContext
 from syncline.connectors.errors import SourceThrottled
@@ -80,7 +80,7 @@ def _peek(namespace: Namespace, entity: Entity, seconds: float, over: threading.
         return Sample(entity)
     try:
         with namespace.client(timeout=seconds) as client, namespace.browser(client, entity) as receiver:
-            messages = receiver.peek_messages(_MESSAGES, sequence_number=1)
+            page = peek_page(receiver, 1, _MESSAGES)
     except Exception as error:
         if requires_session(error) and namespace.config.read_mode == "Drain":
             return Sample(entity)  # it can be received from, if not peeked into
@@ -88,4 +88,4 @@ def _peek(namespace: Namespace, entity: Entity, seconds: float, over: threading.
         if isinstance(failure, SourceThrottled):
             return Sample(entity, problem=failure.message, remedy="Test again in a moment.")
         return Sample(entity, problem=failure.message, remedy=failure.remedy, is_refused=is_refusal(error))
-    return Sample(entity, pa.Table.from_batches([record_batch(messages)]) if messages else None)
+    return Sample(entity, pa.Table.from_batches([page.rows]) if page is not None and page.rows.num_rows else None)

@@ -1,44 +1,47 @@
-"""Receiving messages that the SDK cannot decode.
+"""Receiving messages as they were encoded.
 
-Where a message that is pushed to a receiver holds a type that the SDK's decoder lacks, the SDK drops it without a word
-and leaves it locked: it would come again and again, until it is dead-lettered. So a link of ours hands over a stand-in
-with the same delivery, header and annotations, and keeps the bytes for our own decoder (see
-:mod:`~syncline.connectors.azure_service_bus.salvage`).
+The SDK decodes every message that is pushed to a receiver. That takes longer than all else that reading does; and where
+a message holds a type that its decoder lacks, the SDK drops it without a word and leaves it locked: it would come again
+and again, until it is dead-lettered. So a link of ours hands over a stand-in with the same delivery, header and
+annotations, whose body is the message as it was encoded.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from azure.servicebus._pyamqp._decode import decode_payload
+from azure.servicebus import ServiceBusReceivedMessage
 
-from syncline.amqp.sections import Section, walk_sections
-
-_EMPTY_BODY = b"\x00\x53\x75\xa0\x00"
-"""A data section of no bytes (AMQP 1.0 part 3, section 3.2.6)."""
-_KEPT = (Section.HEADER, Section.MESSAGE_ANNOTATIONS)
+from syncline.amqp import Data, encode_body
+from syncline.amqp.decoding import skip_value
+from syncline.amqp.sections import Section, section_code
 
 
-def tolerate(link: Any) -> dict[int, bytes]:
-    """Have a receiving link of the SDK take every message. Returns the bytes of those that it cannot decode, by their
-    delivery, filled as they come."""
-    undecoded: dict[int, bytes] = {}
+def keep_encoded(link: Any) -> None:
+    """Have a receiving link of the SDK take every message, and not decode what its sender wrote. What comes over it is
+    for :func:`encoded_messages`."""
     take = link._incoming_transfer
 
     def incoming_transfer(frame: Any) -> None:
-        try:
-            take(frame)
-        except Exception:
-            # The SDK gives a message of several frames to its decoder before it forgets what it has put together.
-            payload = bytes(link._received_payload) or bytes(frame[11])
-            stand_in = _stand_in(payload)
+        if not frame[5]:  # the last frame of its message
+            payload = bytes(link._received_payload) + bytes(frame[11])
             link._received_payload = bytearray()
-            undecoded[link._first_frame[1]] = payload
-            link._process_incoming_message(link._first_frame, stand_in)
+            frame = [*frame[:11], memoryview(_stand_in(payload))]
+        take(frame)
 
     link._incoming_transfer = incoming_transfer
-    return undecoded
 
 
-def _stand_in(payload: bytes) -> Any:
+def encoded_messages(messages: Sequence[ServiceBusReceivedMessage]) -> list[bytes]:
+    """Messages of such a link, as they were encoded."""
+    return [b"".join(message.body) for message in messages]
+
+
+def _stand_in(payload: bytes) -> bytes:
     """Raises DecodeError for bytes that are no message."""
-    kept = [payload[start:end] for code, start, _, end in walk_sections(payload) if code in _KEPT]
-    return decode_payload(memoryview(b"".join(kept) + _EMPTY_BODY))
+    end = 0
+    while end < len(payload):
+        code, value_start = section_code(payload, end)
+        if code > Section.MESSAGE_ANNOTATIONS:
+            break
+        end = skip_value(payload, value_start)
+    return payload[:end] + encode_body(Data(payload))
