@@ -1,19 +1,22 @@
 """Receiving messages as they were encoded.
 
-The SDK decodes every message that is pushed to a receiver. That takes longer than all else that reading does; and where
-a message holds a type that its decoder lacks, the SDK drops it without a word and leaves it locked: it would come again
-and again, until it is dead-lettered. So a link of ours hands over a stand-in with the same delivery, header and
-annotations, whose body is the message as it was encoded.
+Where a message that is pushed to a receiver holds a type that the SDK's decoder lacks, the SDK drops it without a word
+and leaves it locked: it would come again and again, until it is dead-lettered. So a link of ours hands over a stand-in
+with the same delivery, header and annotations, whose body is the message as it was encoded.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from azure.servicebus import ServiceBusReceivedMessage
 
-from syncline.amqp import Data, encode_body
-from syncline.amqp.decoding import skip_value
+from syncline.amqp import DecodeError, skip_value
 from syncline.amqp.sections import Section, section_code
+
+_SHORT_DESCRIPTOR = b"\x00\x53"
+_DATA = b"\x00\x53\x75\xb0"
+"""How a data section begins (AMQP 1.0 part 3, section 3.2.6); its size in four bytes follows."""
 
 
 def keep_encoded(link: Any) -> None:
@@ -37,11 +40,13 @@ def encoded_messages(messages: Sequence[ServiceBusReceivedMessage]) -> list[byte
 
 
 def _stand_in(payload: bytes) -> bytes:
-    """Raises DecodeError for bytes that are no message."""
     end = 0
-    while end < len(payload):
-        code, value_start = section_code(payload, end)
-        if code > Section.MESSAGE_ANNOTATIONS:
-            break
-        end = skip_value(payload, value_start)
-    return payload[:end] + encode_body(Data(payload))
+    with suppress(DecodeError, IndexError):  # where the sender's part begins, which may be anything
+        while True:
+            code, value_start = payload[end + 2], end + 3
+            if payload[end : end + 2] != _SHORT_DESCRIPTOR:
+                code, value_start = section_code(payload, end)
+            if code > Section.MESSAGE_ANNOTATIONS:
+                break
+            end = skip_value(payload, value_start)
+    return b"".join((payload[:end], _DATA, len(payload).to_bytes(4, "big"), payload))
