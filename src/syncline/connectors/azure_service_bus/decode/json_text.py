@@ -3,12 +3,13 @@
 orjson does the work (1.5 µs for 1 KB; Python's own parser takes about six times that). It is strict, as RFC 8259 is:
 no NaN, no trailing comma, no lone surrogate, no broken UTF-8. But it makes a double of every number with a fraction,
 so a body that has a number with more digits than a double or a 64-bit integer surely keeps is parsed again, slower,
-into decimals. Which bodies those are is found for a whole batch by one regular expression.
+into decimals. Which bodies those are is found for a whole batch by regular expressions.
 """
 
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 import orjson
@@ -26,13 +27,19 @@ _WIDE = (
 )
 """Which of the first bytes of a JSON document are zero, in each of these charsets."""
 
-_PRECISE_NUMBER = (
-    r"(?:^|[:,\[\s])-?"
-    r"(?:[0-9]{19}|[0-9]+\.[0-9]{12}|[0-9]{4}[0-9]*\.[0-9]{8}|[0-9]{8}[0-9]*\.[0-9]{4}|[0-9]{12}[0-9]*\."
+PRECISE_NUMBER = (
+    r"-?(?:[0-9]{19}|[0-9]+\.[0-9]{12}|[0-9]{4}[0-9]*\.[0-9]{8}|[0-9]{8}[0-9]*\.[0-9]{4}|[0-9]{12}[0-9]*\."
     r"|[0-9]+(?:\.[0-9]+)?[eE])"
 )
 """A number with 19 digits or more, with a fraction and more than 14 digits, or with an exponent. Every other number
 comes through a 64-bit integer or a double unchanged. Text that looks like it costs time, nothing else."""
+
+_WHITE_SPACE = r"[ \t\r\n]*"
+NUMBER_FOLLOWS = (f":{_WHITE_SPACE}", f",{_WHITE_SPACE}", rf"\[{_WHITE_SPACE}")
+"""What a number in an object or array comes after. These are patterns of their own because RE2 skips quickly to the one
+character that a pattern begins with: three such searches take 0.6 µs for a message of 1 KB, one for them all 1.6."""
+
+_PRECISE_NUMBERS = tuple(f"{before}{PRECISE_NUMBER}" for before in (f"^{_WHITE_SPACE}", *NUMBER_FOLLOWS))
 
 _DECLARING = ("content_type", "content_encoding")
 """The columns in which a message may declare its charset."""
@@ -56,11 +63,12 @@ def parse(messages: pa.Table) -> Iterator[Any]:
     keeps is a Decimal.
     """
     bodies = messages.column("body")
-    precise = pc.match_substring_regex(bodies, _PRECISE_NUMBER).to_pylist()
+    found = [pc.match_substring_regex(bodies, pattern) for pattern in _PRECISE_NUMBERS]
+    precise = reduce(pc.or_, found).to_pylist()
     for place, (body, is_precise) in enumerate(zip(bodies.to_pylist(), precise, strict=True)):
         try:
             value = orjson.loads(body)
-            if body.count(b"[") + body.count(b"{") > _DEEPEST:
+            if len(body) > 2 * _DEEPEST and body.count(b"[") + body.count(b"{") > _DEEPEST:
                 _check_depth(value)
             yield _parse_precisely(body) if is_precise else value
         except orjson.JSONDecodeError as error:

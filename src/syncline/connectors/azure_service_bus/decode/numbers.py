@@ -2,33 +2,37 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from syncline.connectors.azure_service_bus.decode.json_text import dump
+from syncline.connectors.azure_service_bus.decode.json_text import PRECISE_NUMBER
 from syncline.warehouses import types
 
 _SHORT = 2**15
 _INT = 2**31
 _INTEGER_DIGITS = (10, 19, 28)
 """Decimals are made this wide before the point, so that a column does not widen again with each larger value."""
+_PRECISE = f"^{PRECISE_NUMBER}"
 _MOST_SCALE_OF_FLOATS = 22
 """A double times this power of ten is still exact in the arithmetic of :func:`_scale_of_floats`."""
 
 
-def number_column(values: Sequence[Any], found: set[type]) -> tuple[types.ColumnType, pa.Array]:
-    """The narrowest type that holds all numbers, and their array. `found` are the Python types among them."""
-    if found == {int}:
-        array = pa.array(values, pa.int64())
-        column_type = _integer_type(array)
-        return column_type, array.cast(types.to_arrow(column_type))
-    if Decimal not in found:
-        made = _decimals_of_floats(values)
-        if made is not None:
-            return made
-    return _decimals(values)
+def number_column(texts: pa.Array) -> tuple[types.ColumnType, pa.Array]:
+    """The narrowest type that holds all of the numbers, and their array.
+
+    Args:
+        texts: Each number as JSON, exactly; nulls stay nulls, but there is at least one number.
+    """
+    if _have_fractions(texts):
+        made = None if pc.any(pc.match_substring_regex(texts, _PRECISE)).as_py() else _decimals_of_floats(texts)
+        return made or _decimals(texts)
+    try:
+        integers = texts.cast(pa.int64())
+    except pa.ArrowInvalid:  # too large, or with an exponent
+        return _decimals(texts)
+    column_type = _integer_type(integers)
+    return column_type, integers.cast(types.to_arrow(column_type))
 
 
 def unscaled_column(column_type: types.ColumnType, values: Sequence[bytes | None]) -> pa.Array:
@@ -60,16 +64,17 @@ def _integer_type(array: pa.Array) -> types.ColumnType:
     return types.LONG
 
 
-def _decimals_of_floats(values: Sequence[Any]) -> tuple[types.ColumnType, pa.Array] | None:
+def _have_fractions(texts: pa.Array) -> bool:
+    return bool(pc.max(pc.find_substring(texts, ".")).as_py() >= 0)
+
+
+def _decimals_of_floats(texts: pa.Array) -> tuple[types.ColumnType, pa.Array] | None:
     """The fast way, for numbers with at most 14 digits; None where it does not do.
 
     Such a double has one shortest text, which is the number as it was written: Arrow makes that text, and the decimal
     of it.
     """
-    try:
-        array = pa.array(values, pa.float64())
-    except pa.ArrowInvalid:
-        return None
+    array = texts.cast(pa.float64())
     scale = _scale_of_floats(array)
     bounds = pc.min_max(array).as_py()
     largest = max(abs(bounds["min"]), abs(bounds["max"]))
@@ -88,23 +93,25 @@ def _scale_of_floats(array: pa.Array) -> int | None:
     return None
 
 
-def _decimals(values: Sequence[Any]) -> tuple[types.ColumnType, pa.Array]:
+def _decimals(texts: pa.Array) -> tuple[types.ColumnType, pa.Array]:
     """The exact way, number by number."""
-    numbers = [None if value is None else _shortest(value) for value in values]
+    literals = texts.to_pylist()
+    numbers = [None if literal is None else _shortest(Decimal(literal)) for literal in literals]
     present = [number for number in numbers if number is not None]
     scale = max(0, *(-int(number.as_tuple().exponent) for number in present))
-    integer_digits = max(1, *(number.adjusted() + 1 for number in present if number))
-    column_type = _decimal_type(integer_digits, scale)
+    integer_digits = max([1, *(number.adjusted() + 1 for number in present if number)])
+    # As the fast way has it: who writes 1.0 has a fraction in mind.
+    least_scale = int(_have_fractions(texts))
+    column_type = _decimal_type(integer_digits, max(scale, least_scale)) or _decimal_type(integer_digits, scale)
     if column_type is not None:
         return column_type, pa.array(numbers, types.to_arrow(column_type))
     if all(Decimal(repr(float(number))) == number for number in present):
         return types.DOUBLE, pa.array([None if number is None else float(number) for number in numbers], pa.float64())
-    return types.JSON, pa.array([None if value is None else dump(value) for value in values], pa.string())
+    return types.JSON, texts
 
 
-def _shortest(value: int | float | Decimal) -> Decimal:
+def _shortest(number: Decimal) -> Decimal:
     """The number without trailing zeros in its fraction, whatever its size: rounding never happens here."""
-    number = value if isinstance(value, Decimal) else Decimal(repr(value))
     sign, digits, exponent = number.as_tuple()
     if not number:
         return Decimal(0)
