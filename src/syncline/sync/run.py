@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from syncline.connectors.base import DecodedBatch, ReadLimits, Source, SourceContext, SourceWarning, Stream
 from syncline.connectors.registry import connector_for
 from syncline.declarations import Configuration
@@ -119,6 +121,7 @@ def run_sync(
     positions = checkpoints.positions()
     with (
         _relaxed_collection(),
+        _returned_memory(),
         warehouse.open(job.warehouse_config, job.schema, job.working_directory / "load") as loader,
         connector.open_source(job.context) as source,
     ):
@@ -171,7 +174,8 @@ class _Reading:
         self._concurrent_streams = job.concurrent_streams
         self._positions = positions
         self._halt = threading.Event()
-        self._decoding = threading.Lock()
+        self._working = threading.Lock()
+        """Held while a batch is decoded or loaded. Both take several times a batch's memory for a moment."""
         self._queue: HandOver[_Decoded | _Ended] = HandOver(_MOST_HELD * job.limits.bytes)
 
     def load_all(
@@ -196,22 +200,23 @@ class _Reading:
         first_error: BaseException | None = None
         while running and not stop.is_set():
             item = self._queue.take(_PAUSE)
-            if item is None:
-                loaded = loading.load_stale()
-                if loaded is None:
-                    loading.rest()
-            elif isinstance(item, _Ended):
-                running -= 1
-                loaded = loading.load(item.stream.name)
-                if item.error is not None and first_error is None:
-                    first_error = item.error
-                    self._halt.set()
-            else:
-                loaded = loading.add(
-                    item.stream.name, item.batch, item.position, item.bytes, item.warnings, item.receipt
-                )
-                if loaded is None and item.is_urgent:
+            with self._working:
+                if item is None:
+                    loaded = loading.load_stale()
+                    if loaded is None:
+                        loading.rest()
+                elif isinstance(item, _Ended):
+                    running -= 1
                     loaded = loading.load(item.stream.name)
+                    if item.error is not None and first_error is None:
+                        first_error = item.error
+                        self._halt.set()
+                else:
+                    loaded = loading.add(
+                        item.stream.name, item.batch, item.position, item.bytes, item.warnings, item.receipt
+                    )
+                    if loaded is None and item.is_urgent:
+                        loaded = loading.load(item.stream.name)
             if loaded is not None:
                 self._queue.release(loaded.bytes)
                 report(loaded.stream)
@@ -234,11 +239,25 @@ class _Reading:
     def _read_batches(self, stream: Stream) -> None:
         position = self._positions.get(stream.name)
         for raw in self._source.read(stream, position, self._limits, self._halt):
-            # One at a time: decoding holds Python objects of a whole batch, and threads would not make it faster.
-            with self._decoding:
+            with self._working:
                 batch = self._source.decode(raw)
             decoded = _Decoded(stream, batch, raw.position, raw.bytes, raw.warnings, raw.receipt, raw.is_urgent)
-            self._queue.put(decoded, raw.bytes)
+            size = raw.bytes
+            del raw, batch  # while the next ones are read
+            self._queue.put(decoded, size)
+            del decoded
+
+
+@contextmanager
+def _returned_memory() -> Iterator[None]:
+    """Let Arrow have its memory from the system. Its own allocator keeps as much as the largest batch took, which
+    neither Python nor DuckDB can use meanwhile: a quarter of all memory of a sync."""
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(before)
 
 
 @contextmanager
