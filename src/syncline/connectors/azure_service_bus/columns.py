@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from syncline.amqp import Array, Decimal32, Decimal64, Decimal128, Described
 
+_TIME = pa.timestamp("us", tz="UTC")
 _EARLIEST = -62_135_596_800_000
 _LATEST = 253_402_300_799_999
 """The years 1 to 9999 in milliseconds of the Unix epoch: what destinations can hold."""
@@ -24,8 +25,8 @@ def text_column(values: Sequence[Any]) -> pa.Array:
 
 def time_column(milliseconds: Sequence[int | None]) -> pa.Array:
     """A column of times, those out of the years 1 to 9999 null."""
-    within = [m if m is not None and _EARLIEST <= m <= _LATEST else None for m in milliseconds]
-    return pa.array(within, pa.timestamp("ms", tz="UTC")).cast(pa.timestamp("us", tz="UTC"))
+    within = [m * 1000 if m is not None and _EARLIEST <= m <= _LATEST else None for m in milliseconds]
+    return pa.array(within, _TIME)
 
 
 def as_text(value: Any) -> str | None:

@@ -10,6 +10,7 @@ Its annotations are the service's, so they tell where it belongs whatever the se
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from struct import Struct
 from typing import Any, Final
 
@@ -94,15 +95,19 @@ def record_batch(messages: Sequence[bytes]) -> pa.RecordBatch:
 
 
 def _record_batch(rows: Sequence[_Row]) -> pa.RecordBatch:
-    columns = zip(*rows, strict=True) if rows else [()] * len(MESSAGE_SCHEMA)
-    arrays = [_array(field.type, values) for field, values in zip(MESSAGE_SCHEMA, columns, strict=False)]
+    columns = zip(*rows, strict=True) if rows else [()] * len(_BUILDERS)
+    arrays = [build(values) for build, values in zip(_BUILDERS, columns, strict=False)]
     return pa.RecordBatch.from_arrays(arrays, schema=MESSAGE_SCHEMA)
 
 
-def _array(kind: pa.DataType, values: Sequence[Any]) -> pa.Array:
+def _builder(kind: pa.DataType) -> Callable[[Sequence[Any]], pa.Array]:
     if pa.types.is_string(kind):
-        return text_column(values)
-    return time_column(values) if pa.types.is_timestamp(kind) else pa.array(values, kind)
+        return text_column
+    return time_column if pa.types.is_timestamp(kind) else partial(pa.array, type=kind)
+
+
+_BUILDERS: Final = tuple(_builder(kind) for kind in MESSAGE_SCHEMA.types)
+"""What makes each column of its values."""
 
 
 def _moment(milliseconds: int | None) -> datetime | None:
