@@ -16,8 +16,9 @@ import duckdb
 from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
 from syncline.warehouses.sql import text
 
-MEMORY_LIMIT = "256MB"
-"""Beyond this DuckDB spills to the temporary folder it is given."""
+MEMORY_LIMIT = "512MB"
+"""Beyond this DuckDB spills to the temporary folder it is given. A load takes some 100 MB of it; half as much as this
+would be too little to move one message of 100 MB, the largest there is, from the log into the file."""
 LOG_SIZE = "64MB"
 """Once the write-ahead log has this size, it is moved into the file. Until then DuckDB has its rows in memory too."""
 HOLD = 4.0
