@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+import time_machine
 from sqlalchemy import delete
 
 from syncline.engine.resync import positions_of, request_resync
@@ -211,6 +212,39 @@ def test_rejected_messages_and_advice_become_warnings_that_are_raised_once(any_d
     rejected, full = notices_of(any_database, connection_id)
     assert (rejected.kind, rejected.code, rejected.count) == ("warning", "rejected_messages", 6)
     assert (full.kind, full.code, full.subject) == ("warning", "topic_nearly_full", "orders")
+
+
+def test_a_warning_goes_a_day_after_the_last_sync_that_gave_it(any_database: Database) -> None:
+    connection_id = add_connection(any_database)
+    warning = Ending(RunState.SUCCEEDED, advice=[Advice("topic_nearly_full", "The topic is nearly full")])
+    with time_machine.travel("2026-03-01 12:00:00+00:00", tick=False) as clock:
+        end(any_database, begin(any_database, connection_id), warning)
+        clock.shift(timedelta(hours=23))
+        end(any_database, begin(any_database, connection_id), SUCCEEDED)
+        assert [notice.code for notice in notices_of(any_database, connection_id)] == ["topic_nearly_full"]
+        clock.shift(timedelta(hours=2))
+        end(any_database, begin(any_database, connection_id), FAILED)
+        assert "topic_nearly_full" in [notice.code for notice in notices_of(any_database, connection_id)]
+        end(any_database, begin(any_database, connection_id), SUCCEEDED)
+        assert notices_of(any_database, connection_id) == []
+
+
+@pytest.mark.parametrize("streams", [None, ["orders"]])
+def test_the_warning_of_rejected_messages_stands_until_they_are_read_again(
+    any_database: Database, streams: list[str] | None
+) -> None:
+    connection_id = add_connection(any_database)
+    advice = [Advice("rejected_messages", "Some could not be decoded", subject=name) for name in ("orders", "visits")]
+    with time_machine.travel("2026-03-01 12:00:00+00:00", tick=False) as clock:
+        end(any_database, begin(any_database, connection_id), Ending(RunState.SUCCEEDED, advice=advice))
+        clock.shift(timedelta(days=30))
+        end(any_database, begin(any_database, connection_id), SUCCEEDED)
+        assert [notice.subject for notice in notices_of(any_database, connection_id)] == ["orders", "visits"]
+        with any_database.sync_session() as session:
+            request_resync(session.get_one(Connection, connection_id), streams)
+        begin(any_database, connection_id)
+        remaining = [] if streams is None else ["visits"]
+        assert [notice.subject for notice in notices_of(any_database, connection_id)] == remaining
 
 
 def test_an_interrupted_run_is_followed_by_another(any_database: Database) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from syncline.store.models import Connection, Cursor
+from syncline.store.models import Connection, Cursor, Notice
 
 ALL_STREAMS: dict[str, Any] = {"streams": None}
+REJECTED_MESSAGES = "rejected_messages"
+"""Code of the warning about messages that could not be decoded; its subject is their stream."""
 
 
 def request_resync(connection: Connection, streams: Sequence[str] | None) -> None:
@@ -27,14 +29,17 @@ def request_resync(connection: Connection, streams: Sequence[str] | None) -> Non
 
 
 def carry_out_resync(session: Session, connection: Connection) -> None:
-    """Take away the positions of what is to be read from the beginning."""
+    """Take away the positions of what is to be read from the beginning, and the warnings that were about it."""
     pending = connection.pending_resync
     if pending is None:
         return
     cursors = delete(Cursor).where(Cursor.connection_id == connection.id)
+    rejections = delete(Notice).where(Notice.connection_id == connection.id, Notice.code == REJECTED_MESSAGES)
     if pending["streams"] is not None:
         cursors = cursors.where(Cursor.stream.in_(pending["streams"]))
+        rejections = rejections.where(Notice.subject.in_(pending["streams"]))
     session.execute(cursors)
+    session.execute(rejections)
     connection.pending_resync = None
 
 

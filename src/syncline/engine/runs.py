@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from syncline.engine.planning import next_start
-from syncline.engine.resync import carry_out_resync
+from syncline.engine.resync import REJECTED_MESSAGES, carry_out_resync
 from syncline.engine.schedule import MOST_EARLY_RETRIES, Schedule, retry_at
 from syncline.store.models import Connection, Destination, Notice, Run, RunState, utc_now
 
@@ -26,8 +26,8 @@ SETUP_BROKEN = "setup_broken"
 SERVER_STOPPED = "The server was stopped while this sync ran. It goes on when the server starts again."
 SERVER_KILLED = "The process that ran this sync was killed. Another sync goes on at the last checkpoint."
 
-REJECTED_MESSAGES = "rejected_messages"
-"""Code of the warning about messages that could not be decoded."""
+WARNING_LASTS = timedelta(days=1)
+"""How long a warning stands after the last sync that gave it, so that a person has a chance to see what has passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +194,7 @@ def _carry_over(session: Session, connection: Connection, run: Run, ending: Endi
         if run.is_historical and connection.pending_resync is None:
             connection.is_historical_sync = False
         _clear_failure(session, connection.id)
+        _clear_warnings(session, run, now)
     elif ending.state is RunState.FAILED:
         connection.failed_at = now
         _raise_failure(session, connection.id, ending, now)
@@ -226,6 +227,19 @@ def _raise_failure(session: Session, connection_id: str, ending: Ending, now: da
 def _clear_failure(session: Session, connection_id: str) -> None:
     session.execute(
         delete(Notice).where(Notice.connection_id == connection_id, Notice.code.in_((SYNC_FAILED, SETUP_BROKEN)))
+    )
+
+
+def _clear_warnings(session: Session, run: Run, now: datetime) -> None:
+    """Take off what no sync has warned of for a while. Rejected messages stay where they were put aside, so that
+    warning stands until they are read again."""
+    session.execute(
+        delete(Notice).where(
+            Notice.connection_id == run.connection_id,
+            Notice.kind == "warning",
+            Notice.code != REJECTED_MESSAGES,
+            Notice.updated_at < now - WARNING_LASTS,
+        )
     )
 
 
