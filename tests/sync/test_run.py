@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import duckdb
@@ -190,6 +191,23 @@ def test_a_refused_load_is_not_checkpointed(sync, monkeypatch):
         holder.wait()
     assert sync.checkpoints.saved == {"orders": {"next": 11}}
     assert sync.run(FakeSource({"orders": 20})).rows == 10
+
+
+def test_the_destination_is_left_to_others_while_nothing_arrives(sync):
+    sync.limits = ReadLimits(rows=10)
+    opened = []
+
+    def look(stream: str, number: int) -> None:
+        if number == 21:
+            time.sleep(0.6)  # the loads of the two batches before this one are done, and the loader rests
+            holder = _hold(sync.path)
+            opened.append(number)
+            holder.kill()
+            holder.wait()
+
+    assert sync.run(FakeSource({"orders": 40}, before_batch=look)).rows == 40
+    assert opened == [21]
+    assert sync.numbers("orders") == list(range(1, 41))
 
 
 def test_many_streams_share_few_threads_and_little_room(sync):
