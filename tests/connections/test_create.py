@@ -110,10 +110,30 @@ async def test_the_defaults(client: httpx.AsyncClient, body: dict[str, Any]) -> 
     assert data["data_delay_sensitivity"] == "NORMAL"
     assert data["data_delay_threshold"] == 0
     assert data["proxy_agent_id"] is None
-    assert not {"daily_sync_time", "connect_card", "connect_card_config"} & data.keys()
+    absent = {"daily_sync_time", "connect_card", "connect_card_config", "destination_schema_names"}
+    assert not absent & data.keys()
     created_at = datetime.fromisoformat(data["created_at"])
     assert abs(datetime.now(UTC) - created_at) < timedelta(minutes=1)
     assert data["created_at"].endswith("Z")
+
+
+@pytest.mark.parametrize("naming", ["FIVETRAN_NAMING", "SOURCE_NAMING"])
+async def test_how_names_are_made_is_said_once(client: httpx.AsyncClient, body: dict[str, Any], naming: str) -> None:
+    created = await client.post("/v1/connections", json=body | {"destination_schema_names": naming})
+    assert created.status_code == 201, created.text
+    data = created.json()["data"]
+    assert data["destination_schema_names"] == naming
+    answered = (await client.get(f"/v1/connections/{data['id']}")).json()["data"]
+    assert answered["destination_schema_names"] == naming
+    changed = await client.patch(f"/v1/connections/{data['id']}", json={"destination_schema_names": naming})
+    assert (changed.status_code, changed.json()["code"]) == (400, "InvalidInput")
+    assert "destination_schema_names" in changed.json()["message"]
+
+
+async def test_other_ways_to_make_names_are_not_known(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
+    refused = await client.post("/v1/connections", json=body | {"destination_schema_names": "source_naming"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "InvalidInput")
+    assert "destination_schema_names" in refused.json()["message"]
 
 
 @pytest.mark.parametrize(("frequency", "answered"), [(1440, True), (720, False)])

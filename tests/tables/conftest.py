@@ -175,7 +175,7 @@ def connect(
 ) -> Connect:
     """Makes a connection with these fields of `config`. It is paused, so that nothing but the test syncs it."""
 
-    async def make(**config: Any) -> Connected:
+    async def make(naming: str | None = None, **config: Any) -> Connected:
         usual = {
             "schema": "bus",
             "auth_type": "ConnectionString",
@@ -185,7 +185,13 @@ def connect(
             "message_type": "Json",
             "sync_type": "Unpacked",
         }
-        body = {"group_id": group_id, "service": "azure_service_bus", "paused": True, "config": usual | config}
+        body = {
+            "group_id": group_id,
+            "service": "azure_service_bus",
+            "paused": True,
+            "destination_schema_names": naming,
+            "config": usual | config,
+        }
         answer = await client.post("/v1/connections", json=body)
         assert answer.status_code == 201, answer.text
         data = answer.json()["data"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from syncline.settings import Settings
 from syncline.store.sealing import load_sealer
-from tests.tables.conftest import Connected
+from tests.tables.conftest import Connect, Connected
 
 
 def column(enabled: bool = True, hashed: bool = False) -> dict[str, Any]:
@@ -52,6 +52,22 @@ async def test_a_sync_takes_note_of_what_it_meets(connection: Connected) -> None
     }
     for name in ("sequence_num", "_fivetran_synced"):
         assert columns[name]["enabled_patch_settings"] == {"allowed": False, "reason_code": "SYSTEM_COLUMN"}
+
+
+async def test_names_may_stay_as_the_source_has_them(connect: Connect) -> None:
+    connection = await connect(naming="SOURCE_NAMING", topics=["orders", "sales/Payments.EU"])
+    await connection.answer("POST", "/reload")
+    assert (await connection.table("sales/Payments.EU"))["name_in_destination"] == "sales_Payments_EU"
+    await connection.publish("sales/Payments.EU", ("a", {"Customer Name": "Ann", "customerId": 7}))
+    await connection.sync()
+    assert (await connection.table("sales/Payments.EU"))["name_in_destination"] == "sales_Payments_EU"
+    columns = (await connection.answer("GET", "/bus/tables/sales%2FPayments.EU/columns"))["columns"]
+    assert columns["value_customerId"]["name_in_destination"] == "value_customerId"
+    assert {entry["name_in_destination"] for entry in columns.values()} == set(connection.columns("sales_Payments_EU"))
+    found = connection.query(
+        'SELECT message_id, "value_Customer Name", "value_customerId" FROM bus."sales_Payments_EU"'
+    )
+    assert found == [("a", "Ann", 7)]
 
 
 async def test_a_disabled_table_is_not_read_and_goes_on_where_it_was(connection: Connected) -> None:

@@ -100,6 +100,7 @@ def _response(
         local_processing_agent_id=connection.local_processing_agent_id,
         connect_card_config=ConnectCardConfigResponse(**card) if card is not None else None,
         hybrid_deployment_agent_id=connection.hybrid_deployment_agent_id,
+        destination_schema_names=connection.destination_schema_names,
         config=_masked_config(connection, sealer) | {"public_key": related.group.public_key},
     )
 

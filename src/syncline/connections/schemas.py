@@ -17,12 +17,13 @@ from syncline.engine.schedule import SYNC_FREQUENCIES
 
 ScheduleType = Literal["auto", "manual"]
 DataDelaySensitivity = Literal["LOW", "NORMAL", "HIGH", "CUSTOM"]
+DestinationSchemaNames = Literal["FIVETRAN_NAMING", "SOURCE_NAMING"]
 NetworkingMethod = Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"]
 
 MOST_MINUTES = 525_600
 """A year: no threshold is longer."""
 
-_ABSENT_WHEN_EMPTY = ("daily_sync_time", "connect_card", "connect_card_config")
+_ABSENT_WHEN_EMPTY = ("daily_sync_time", "connect_card", "connect_card_config", "destination_schema_names")
 
 
 def _daily_sync_time(text: str) -> str:
@@ -115,6 +116,11 @@ class CreateConnectionRequest(RequestModel):
     proxy_agent_id: Identifier | None = Field(default=None, description="The proxy agent to connect through.")
     private_link_id: Identifier | None = Field(default=None, description="The private link to connect through.")
     networking_method: NetworkingMethod = Field(default="Directly", description="How the source is reached.")
+    destination_schema_names: DestinationSchemaNames | None = Field(
+        default=None,
+        description="How the names of tables and columns are made: FIVETRAN_NAMING, the default, makes lower snake "
+        "case; SOURCE_NAMING keeps the source's names. It can never change.",
+    )
     config: dict[str, Any] = Field(description="The settings of the source, and `schema`: the destination schema.")
     auth: dict[str, Any] | None = Field(default=None, description="Credentials of the source. Never answered.")
 
@@ -310,7 +316,8 @@ class SyncDetails(ResponseModel):
 
 
 class ConnectionResponse(ResponseModel):
-    """A connection. `daily_sync_time`, `connect_card` and `connect_card_config` are absent where they do not apply."""
+    """A connection. `daily_sync_time`, `connect_card`, `connect_card_config` and `destination_schema_names` are absent
+    where they do not apply or were not sent."""
 
     id: str
     service: str
@@ -338,6 +345,7 @@ class ConnectionResponse(ResponseModel):
     local_processing_agent_id: str | None
     connect_card_config: ConnectCardConfigResponse | None = None
     hybrid_deployment_agent_id: str | None
+    destination_schema_names: str | None = None
     config: dict[str, Any]
 
     @model_serializer(mode="wrap")

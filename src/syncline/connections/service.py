@@ -39,6 +39,7 @@ _STORED_AS_SENT = (
     "proxy_agent_id",
     "private_link_id",
     "networking_method",
+    "destination_schema_names",
 )
 
 

@@ -8,6 +8,7 @@ from syncline.connectors.registry import connector_for
 from syncline.settings import Settings
 from syncline.store.models import Connection
 from syncline.store.sealing import Sealer
+from syncline.warehouses.naming import Naming
 
 
 def source_context(connection: Connection, sealer: Sealer, settings: Settings) -> SourceContext:
@@ -29,6 +30,11 @@ def source_context(connection: Connection, sealer: Sealer, settings: Settings) -
         setup_test_timeout=settings.setup_test_timeout,
         setup_tests_timeout=settings.setup_tests_timeout,
     )
+
+
+def naming_of(connection: Connection) -> Naming:
+    """How the names of the connection's tables and columns are made."""
+    return Naming(connection.destination_schema_names or Naming.FIVETRAN_NAMING)
 
 
 def open_secrets(sealer: Sealer, token: str | None) -> dict[str, Any]:

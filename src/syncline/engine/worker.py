@@ -11,7 +11,7 @@ import structlog
 
 from syncline.connectors.base import ReadLimits
 from syncline.connectors.errors import SourceConfigurationError, SourceError, SourceThrottled
-from syncline.engine.context import open_secrets, source_context, working_directory
+from syncline.engine.context import naming_of, open_secrets, source_context, working_directory
 from syncline.engine.heartbeat import Heartbeat
 from syncline.engine.identity import owner_name
 from syncline.engine.locks import ConnectionLock
@@ -185,6 +185,7 @@ def _job(database: Database, sealer: Sealer, settings: Settings, run: Run) -> Sy
         working_directory=working_directory(settings.home, connection.id),
         limits=ReadLimits(rows=settings.batch_rows, bytes=settings.batch_bytes),
         concurrent_streams=settings.concurrent_streams,
+        naming=naming_of(connection),
     )
 
 

@@ -218,6 +218,8 @@ class Connection(Base):
     hybrid_deployment_agent_id: Mapped[str | None] = mapped_column(Text, default=None)
     local_processing_agent_id: Mapped[str | None] = mapped_column(Text, default=None)
     connect_card_config: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    destination_schema_names: Mapped[str | None] = mapped_column(Text, default=None)
+    """How the names of its tables and columns are made; null when nothing was said, which is `FIVETRAN_NAMING`."""
 
     config: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """The config without its secrets."""

@@ -27,6 +27,7 @@ from syncline.sync.loading import Loading
 from syncline.sync.selection import COLUMNS_NOT_DROPPED
 from syncline.warehouses.base import Loader
 from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
+from syncline.warehouses.naming import Naming
 from syncline.warehouses.registry import warehouse_for
 
 _MOST_HELD = 2
@@ -52,6 +53,8 @@ class SyncJob:
     """A folder for this connection's syncs alone."""
     limits: ReadLimits = field(default_factory=ReadLimits)
     concurrent_streams: int = 4
+    naming: Naming = Naming.FIVETRAN_NAMING
+    """How the names of tables and columns are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ def run_sync(
     with (
         _relaxed_collection(),
         _returned_memory(),
-        warehouse.open(job.warehouse_config, job.schema, job.working_directory / "load") as loader,
+        warehouse.open(job.warehouse_config, job.schema, job.working_directory / "load", job.naming) as loader,
         connector.open_source(job.context) as source,
     ):
         warnings = _drop_columns(loader, catalog)

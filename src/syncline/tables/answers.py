@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from syncline.engine.context import naming_of
 from syncline.store.models import Connection, KnownColumn, KnownTable, SchemaConfig
 from syncline.sync.catalog import new_column
 from syncline.sync.selection import KEY, SYSTEM_COLUMNS, SyncMode, is_system_column
@@ -14,7 +15,7 @@ from syncline.tables.schemas import (
     TablePatchSettings,
     TableResponse,
 )
-from syncline.warehouses.naming import normalize
+from syncline.warehouses.naming import Naming, normalize
 
 
 def config_answer(
@@ -25,7 +26,8 @@ def config_answer(
     by_table: dict[str, list[KnownColumn]] = {table.name: [] for table in known}
     for column in columns:
         by_table[column.table_name].append(column)
-    answered = {table.name: _table_answer(table, by_table[table.name]) for table in known}
+    naming = naming_of(connection)
+    answered = {table.name: _table_answer(table, by_table[table.name], naming) for table in known}
     schema = SchemaResponse(name_in_destination=connection.schema, enabled=config.enabled, tables=answered)
     return ConfigResponse(
         enable_new_by_default=config.schema_change_handling == "ALLOW_ALL",
@@ -34,12 +36,12 @@ def config_answer(
     )
 
 
-def columns_answer(table: KnownTable, columns: Iterable[KnownColumn]) -> ColumnsResponse:
+def columns_answer(connection: Connection, table: KnownTable, columns: Iterable[KnownColumn]) -> ColumnsResponse:
     """All columns of a table: those that every table has, and those that were met."""
     known = {column.name: column for column in columns}
     for name in (KEY, *SYSTEM_COLUMNS):
         known.setdefault(name, new_column(table.connection_id, table.name, name))
-    return ColumnsResponse(columns=_column_answers(table, known.values()))
+    return ColumnsResponse(columns=_column_answers(table, known.values(), naming_of(connection)))
 
 
 def primary_key(table: KnownTable) -> tuple[str, ...]:
@@ -47,21 +49,21 @@ def primary_key(table: KnownTable) -> tuple[str, ...]:
     return SyncMode(table.sync_mode).key
 
 
-def _table_answer(table: KnownTable, columns: Iterable[KnownColumn]) -> TableResponse:
+def _table_answer(table: KnownTable, columns: Iterable[KnownColumn], naming: Naming) -> TableResponse:
     is_there = table.missing_since is None
     return TableResponse(
-        name_in_destination=table.name_in_destination or normalize(table.name),
+        name_in_destination=table.name_in_destination or normalize(table.name, naming),
         enabled=table.enabled,
         sync_mode=table.sync_mode,
         enabled_patch_settings=TablePatchSettings(allowed=is_there, reason_code=None if is_there else "DELETED"),
-        columns=_column_answers(table, columns),
+        columns=_column_answers(table, columns, naming),
     )
 
 
-def _column_answers(table: KnownTable, columns: Iterable[KnownColumn]) -> dict[str, ColumnResponse]:
+def _column_answers(table: KnownTable, columns: Iterable[KnownColumn], naming: Naming) -> dict[str, ColumnResponse]:
     return {
         column.name: ColumnResponse(
-            name_in_destination=column.name_in_destination or normalize(column.name),
+            name_in_destination=column.name_in_destination or normalize(column.name, naming),
             enabled=column.enabled,
             hashed=column.hashed,
             is_primary_key=column.name in primary_key(table),

@@ -64,7 +64,7 @@ async def get_columns(
         columns = select(KnownColumn).where(
             KnownColumn.connection_id == connection_id, KnownColumn.table_name == table_name
         )
-        return columns_answer(table, session.scalars(columns))
+        return columns_answer(connection, table, session.scalars(columns))
 
     async with database.session(read_only=True) as session:
         connection = await find_connected(session, caller, connection_id)
