@@ -32,7 +32,7 @@ MOST_FIELDS = 1000
 _AT_ONCE = 4096
 _BYTES_AT_ONCE = 16 * 1024 * 1024
 """What is in memory several times, as bodies and as texts."""
-_FEWEST = 500
+_FEWEST = 700
 """Messages that are sooner parsed one by one: the engine has some milliseconds to do before the first."""
 
 
