@@ -41,7 +41,7 @@ _characters = st.sampled_from(
         "[0.00000",
         "null",
         "true",
-    ]  # fmt: skip
+    ]
 )
 _strings = st.lists(_characters, max_size=4).map(lambda parts: f'"{"".join(parts)}"')
 _names = st.sampled_from(
@@ -67,7 +67,7 @@ _no_values = st.sampled_from(
         "-",
         "/*c*/1",
         "1 2",
-    ]  # fmt: skip
+    ]
 )
 _scalars = _rarely(40, _no_values, st.sampled_from(["null", "true", "false", "1", '"x"']) | numbers | _strings)
 

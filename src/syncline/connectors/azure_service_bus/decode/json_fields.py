@@ -31,8 +31,6 @@ _FIELDS_OF_VALID = (
     "SELECT json_keys(body) AS names, json_extract(body, '$.*') AS texts "
     "FROM (SELECT CASE WHEN json_valid(body) THEN body END AS body FROM bodies)"
 )
-
-
 _PARSED_TOGETHER = 256
 """Bodies that DuckDB parses before it goes on with what it found. Left to itself it takes 2048 of 1 KB, which no
 processor's cache holds: all of decoding then takes a quarter longer, and 40 MB more."""
@@ -131,6 +129,7 @@ def _fields(names: pa.Array, texts: pa.Array, most: int, shapes: dict[str, Shape
     for name, start, end in zip(encoded.dictionary.to_pylist(), [0, *ends], ends, strict=False):
         places = by_name.slice(start, end - start)
         of_name = rows.take(places)
+        # What Arrow makes of two values for one place is not promised, so such objects are parsed.
         again = pc.equal(of_name[1:], of_name[:-1])
         if again.true_count:
             twisted.update(of_name[1:].filter(again).to_pylist())

@@ -8,7 +8,8 @@ last one counts. A message that is no object is kept whole in the JSON column `v
 
 The fields of a whole slice of the batch are found at once (:mod:`.json_fields`), as JSON texts. A message that needs a
 careful look is parsed by itself (:mod:`.json_text`), and the texts of its fields come beside the others, so it makes no
-difference to the columns (:mod:`.json_columns`) which way a message went.
+difference to the columns (:mod:`.json_columns`) which way a message went. JSON text is what orjson writes: without
+white space, and equal to what came in all that JSON means, but for a number's trailing zeros or a character's escape.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,7 +32,7 @@ MOST_FIELDS = 1000
 
 _AT_ONCE = 4096
 _BYTES_AT_ONCE = 16 * 1024 * 1024
-"""What is in memory several times, as bodies and as texts."""
+"""How much of a batch is in memory several times: as bodies, as texts, as columns."""
 _FEWEST = 700
 """Messages that are sooner parsed one by one: the engine has some milliseconds to do before the first."""
 
