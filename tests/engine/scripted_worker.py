@@ -71,7 +71,7 @@ def script_of(connection: Connection, _sealer: object, _settings: Settings) -> S
 
 def run_script(
     job: SimpleNamespace, checkpoints: Checkpoints, *, on_progress: Callable[[Progress], None], stop: Event, **_: object
-) -> SimpleNamespace:
+) -> None:
     script: Script = job.context
     done, written = checkpoints.done(), 0
     script.note(f"begin {done}")
@@ -87,7 +87,6 @@ def run_script(
         script.note(script.then)
         _end(script.then)
     script.note("end")
-    return SimpleNamespace(warnings=())
 
 
 def _end(then: str) -> None:
@@ -114,16 +113,17 @@ def _replace(name: str, **contents: Any) -> None:
 
 if __name__ == "__main__":
     warehouse = SimpleNamespace(declaration=SimpleNamespace(config=SimpleNamespace(restore=lambda *_: None)))
-    _replace("syncline.connectors.base", ReadLimits=SimpleNamespace)
+    _replace("syncline.connectors.base", ReadLimits=SimpleNamespace, SourceWarning=object)
     _replace(
         "syncline.engine.context",
         source_context=script_of,
         open_secrets=lambda *_: {},
+        naming_of=lambda _: None,
         working_directory=lambda *_: None,
     )
     _replace("syncline.sync.catalog", StoreCatalog=lambda *_: None)
     _replace("syncline.sync.checkpoints", StoreCheckpoints=Checkpoints)
-    _replace("syncline.sync.run", Progress=Progress, SyncJob=SimpleNamespace, SyncOutcome=object, run_sync=run_script)
+    _replace("syncline.sync.run", Progress=Progress, SyncJob=SimpleNamespace, run_sync=run_script)
     _replace("syncline.warehouses.registry", warehouse_for=lambda _: warehouse)
     from syncline.engine import worker_process
 

@@ -57,7 +57,7 @@ class TestRejects:
         sync.run(FakeSource({"orders": 10}, body=lambda n: b"{oops" if n in (3, 7) else versioned(1)(n)))
         assert sync.numbers("orders__rejected") == [3, 7]
         outcome = sync.run(FakeSource({"orders": 10}, body=versioned(1)), from_the_beginning=True)
-        assert (outcome.rows, outcome.rejected, outcome.warnings) == (10, 0, ())
+        assert (outcome.rows, outcome.rejected, sync.warnings) == (10, 0, [])
         assert sync.numbers("orders__rejected") == []
         assert sync.numbers("orders") == list(range(1, 11))
 

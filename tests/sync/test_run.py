@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from syncline.connectors.base import ReadLimits, SourceContext, SourceError, SourceUnavailable
+from syncline.connectors.base import ReadLimits, SourceContext, SourceError, SourceUnavailable, SourceWarning
 from syncline.sync.run import Progress, SyncJob, SyncOutcome, run_sync
 from syncline.warehouses.duckdb import DuckdbConfig
 from syncline.warehouses.errors import WarehouseUnavailable
@@ -23,6 +23,8 @@ class Sync:
         self.path = folder / "warehouse.duckdb"
         self.checkpoints = MemoryCheckpoints()
         self.progress: list[Progress] = []
+        self.warnings: list[SourceWarning] = []
+        """Of the latest run."""
         self.stop = threading.Event()
         self.limits = ReadLimits(rows=1000)
         self.streams_at_once = 4
@@ -45,7 +47,14 @@ class Sync:
             limits=self.limits,
             concurrent_streams=self.streams_at_once,
         )
-        return run_sync(job, self.checkpoints, on_progress=self.progress.append, stop=self.stop)
+        self.warnings.clear()
+        return run_sync(
+            job,
+            self.checkpoints,
+            on_progress=self.progress.append,
+            stop=self.stop,
+            on_warnings=self.warnings.extend,
+        )
 
     def query(self, statement: str) -> list[tuple]:
         # Not read-only: a sync under way in this process may hold the file, and DuckDB shares it then.
@@ -63,7 +72,7 @@ def sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sync:
 
 def test_every_stream_becomes_a_table(sync):
     outcome = sync.run(FakeSource({"orders": 2500, "Payments.EU": 10, "empty": 0}))
-    assert (outcome.rows, outcome.rejected, outcome.streams, outcome.warnings) == (2510, 0, 3, ())
+    assert (outcome.rows, outcome.rejected, outcome.streams, sync.warnings) == (2510, 0, 3, [])
     assert outcome.bytes == sum(len(order(n)) for n in range(1, 2501)) + sum(len(order(n)) for n in range(1, 11))
     assert sync.numbers("orders") == list(range(1, 2501))
     assert sync.numbers("payments_eu") == list(range(1, 11))
@@ -124,10 +133,20 @@ def test_bad_messages_are_kept_aside_with_a_warning(sync):
     )
     assert (body, message_id) == (b"{oops", "m10")
     assert "not JSON" in reason
-    (warning,) = outcome.warnings
+    (warning,) = sync.warnings
     assert (warning.code, warning.subject) == ("rejected_messages", "orders")
     assert "10 messages" in warning.message
     assert "orders__rejected" in warning.message
+
+
+def test_a_sync_that_fails_tells_what_it_noticed_before(sync):
+    def fail(stream: str, number: int) -> None:
+        if number > 1000:
+            raise SourceUnavailable("The connection broke.")
+
+    with pytest.raises(SourceUnavailable):
+        sync.run(FakeSource({"orders": 2000}, body=lambda number: b"{oops", before_batch=fail))
+    assert [warning.code for warning in sync.warnings] == ["rejected_messages"]
 
 
 def test_types_that_meet_in_one_load_are_joined(sync):

@@ -146,14 +146,19 @@ def finish_run(
 
 
 def interrupt_run(
-    session: Session, run_id: str, reason: str, *, only_if: Callable[[Run], bool] = lambda _: True
+    session: Session,
+    run_id: str,
+    reason: str,
+    *,
+    only_if: Callable[[Run], bool] = lambda _: True,
+    advice: Sequence[Advice] = (),
 ) -> Run | None:
     """End a run whose process is gone, and queue another one to go on where its last checkpoint was.
 
     Returns the new run; None when there is none to make: the run has ended already, is not as `only_if` wants it, or
     its connection is paused.
     """
-    if not finish_run(session, run_id, Ending(RunState.INTERRUPTED, error=reason), only_if=only_if):
+    if not finish_run(session, run_id, Ending(RunState.INTERRUPTED, error=reason, advice=advice), only_if=only_if):
         return None
     run = session.get_one(Run, run_id)
     connection = session.get(Connection, run.connection_id)

@@ -5,11 +5,12 @@ Importing this module imports all that a sync needs.
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
 
-from syncline.connectors.base import ReadLimits
+from syncline.connectors.base import ReadLimits, SourceWarning
 from syncline.connectors.errors import SourceConfigurationError, SourceError, SourceThrottled
 from syncline.engine.context import naming_of, open_secrets, source_context, working_directory
 from syncline.engine.heartbeat import Heartbeat
@@ -35,7 +36,7 @@ from syncline.store.models import Connection, Destination, Run, RunState
 from syncline.store.sealing import Sealer, SealingError
 from syncline.sync.catalog import StoreCatalog
 from syncline.sync.checkpoints import StoreCheckpoints
-from syncline.sync.run import Progress, SyncJob, SyncOutcome, run_sync
+from syncline.sync.run import Progress, SyncJob, run_sync
 from syncline.warehouses.errors import WarehouseError
 from syncline.warehouses.registry import warehouse_for
 
@@ -140,6 +141,7 @@ def _execute(
         if on_progress is not None:
             on_progress(progress)
 
+    found: list[SourceWarning] = []
     with bind(connection_id=run.connection_id, run_id=run.id):
         log.info("sync started", trigger=run.trigger, historical=run.is_historical)
         try:
@@ -147,10 +149,13 @@ def _execute(
                 job = _job(database, sealer, settings, run)
                 checkpoints = StoreCheckpoints(database, run.connection_id)
                 catalog = StoreCatalog(database, sealer, run.connection_id)
-                outcome = run_sync(job, checkpoints, on_progress=report, stop=stop.event, catalog=catalog)
-            ending = _ending_of_outcome(outcome, stop)
+                run_sync(
+                    job, checkpoints, on_progress=report, stop=stop.event, catalog=catalog, on_warnings=found.extend
+                )
+            ending = Ending(stop.state if stop.event.is_set() else RunState.SUCCEEDED)
         except Exception as error:
             ending = _ending_of_error(error)
+        ending = replace(ending, advice=[Advice(each.code, each.message, each.details, each.subject) for each in found])
         _record(database, run.id, ending, owner_name(settings.home, os.getpid()))
         log.info("sync ended", state=ending.state.value, error=ending.error)
         return ending
@@ -159,7 +164,7 @@ def _execute(
 def _record(database: Database, run_id: str, ending: Ending, owner: str) -> None:
     with database.sync_session() as session:
         if ending.state is RunState.INTERRUPTED:
-            interrupt_run(session, run_id, SERVER_STOPPED, only_if=is_waiting_or_of(owner))
+            interrupt_run(session, run_id, SERVER_STOPPED, only_if=is_waiting_or_of(owner), advice=ending.advice)
         else:
             finish_run(session, run_id, ending, only_if=is_waiting_or_of(owner))
 
@@ -186,15 +191,6 @@ def _job(database: Database, sealer: Sealer, settings: Settings, run: Run) -> Sy
         limits=ReadLimits(rows=settings.batch_rows, bytes=settings.batch_bytes),
         concurrent_streams=settings.concurrent_streams,
         naming=naming_of(connection),
-    )
-
-
-def _ending_of_outcome(outcome: SyncOutcome, stop: StopRequest) -> Ending:
-    if stop.event.is_set():
-        return Ending(stop.state)
-    return Ending(
-        RunState.SUCCEEDED,
-        advice=[Advice(found.code, found.message, found.details, found.subject) for found in outcome.warnings],
     )
 
 

@@ -80,8 +80,6 @@ class SyncOutcome:
     batches: int
     rejected: int
     streams: int
-    warnings: tuple[SourceWarning, ...] = ()
-    """What a person should know, one for each code and subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +106,13 @@ def run_sync(
     on_progress: Callable[[Progress], None],
     stop: threading.Event,
     catalog: Catalog | None = None,
+    on_warnings: Callable[[Sequence[SourceWarning]], None] = lambda warnings: None,
 ) -> SyncOutcome:
     """Sync every stream that `catalog` chooses (all without one), until each is exhausted as it stood at the start.
 
     When one stream fails, the others finish the batch in hand, which is loaded and checkpointed, and then the error is
-    raised. Once `stop` is set, the load in hand is finished, and nothing else is begun.
+    raised. Once `stop` is set, the load in hand is finished, and nothing else is begun. However the sync ends,
+    `on_warnings` is told in the end what a person should know, one warning for each code and subject.
 
     Raises:
         SourceError: The source could not be read (further).
@@ -128,28 +128,34 @@ def run_sync(
         warehouse.open(job.warehouse_config, job.schema, job.working_directory / "load", job.naming) as loader,
         connector.open_source(job.context) as source,
     ):
-        warnings = _drop_columns(loader, catalog)
-        streams = source.streams()
-        chosen = catalog.choose_streams([stream.name for stream in streams])
-        streams = [stream for stream in streams if stream.name in chosen]
-        by_name = {stream.name: stream for stream in streams}
 
         def acknowledge(stream: str, receipts: Sequence[object]) -> None:
-            source.acknowledge(by_name[stream], receipts)
+            source.acknowledge(Stream(stream, job.schema), receipts)
 
         loading = Loading(loader, checkpoints, catalog, job.limits, dt.datetime.now(dt.UTC), acknowledge)
-        reading = _Reading(source, job, positions)
+        dropping: tuple[SourceWarning, ...] = ()
+        try:
+            dropping = _drop_columns(loader, catalog)
+            streams = _chosen_streams(source, catalog)
+            reading = _Reading(source, job, positions)
 
-        def report(stream: str) -> None:
-            done = loading.totals
-            on_progress(Progress(done.rows, done.bytes, done.loads, done.rejected, stream))
+            def report(stream: str) -> None:
+                done = loading.totals
+                on_progress(Progress(done.rows, done.bytes, done.loads, done.rejected, stream))
 
-        reading.load_all(streams, loading, report, stop)
-        if not stop.is_set():
-            catalog.note_end()
+            reading.load_all(streams, loading, report, stop)
+            if not stop.is_set():
+                catalog.note_end()
+        finally:
+            on_warnings((*dropping, *source.warnings(), *loading.warnings()))
         done = loading.totals
-        warnings += (*source.warnings(), *loading.warnings())
-        return SyncOutcome(done.rows, done.bytes, done.loads, done.rejected, len(streams), warnings)
+        return SyncOutcome(done.rows, done.bytes, done.loads, done.rejected, len(streams))
+
+
+def _chosen_streams(source: Source, catalog: Catalog) -> list[Stream]:
+    streams = source.streams()
+    chosen = catalog.choose_streams([stream.name for stream in streams])
+    return [stream for stream in streams if stream.name in chosen]
 
 
 def _drop_columns(loader: Loader, catalog: Catalog) -> tuple[SourceWarning, ...]:
