@@ -1,11 +1,15 @@
-"""A whole sync, through the API and a worker process into DuckDB, beside the SDK that only peeks the same messages."""
+"""A whole sync, through the API and a worker process into DuckDB, beside the SDK that only peeks the same messages.
 
+Each runs on one processor, with all its threads and processes; the emulator and who measures have the others.
+"""
+
+import os
 import random
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,7 +52,8 @@ def measure(console: Console, folder: Path, messages: int, size: int) -> None:
     The SDK is measured before and after, so that a machine whose speed drifts shows.
     """
     with ExitStack() as stack:
-        emulator = stack.enter_context(_emulator(folder))
+        with _kept_to(_others()):
+            emulator = stack.enter_context(_emulator(folder))
         connection_string = emulator["connection_string"]
         console.print(f"publishing {messages:,} messages of {size:,} bytes ...")
         _publish(connection_string, messages, size)
@@ -80,6 +85,27 @@ def _emulator(folder: Path) -> Any:
         ready_file=folder / "emulator.json",
         log_file=folder / "emulator.log",
     )
+
+
+def _one() -> set[int]:
+    """The processor for what is measured."""
+    return set(sorted(os.sched_getaffinity(0))[:1])
+
+
+def _others() -> set[int]:
+    """The processors for everything else; the same one where there is only one."""
+    return os.sched_getaffinity(0) - _one() or _one()
+
+
+@contextmanager
+def _kept_to(processors: set[int]) -> Iterator[None]:
+    """Keep this process to some processors; those that it starts meanwhile stay on them."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, processors)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _publish(connection_string: str, count: int, size: int) -> None:
@@ -116,26 +142,28 @@ def _messages(count: int, size: int) -> Iterator[ServiceBusMessage]:
 
 
 def _peek_with_sdk(connection_string: str) -> Measured:
-    finished = subprocess.run(
-        [sys.executable, "-m", "benchmarks.sdk_peek", TOPIC, SUBSCRIPTION],
-        input=connection_string,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    with _kept_to(_one()):
+        finished = subprocess.run(
+            [sys.executable, "-m", "benchmarks.sdk_peek", TOPIC, SUBSCRIPTION],
+            input=connection_string,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     return Measured(name="official SDK, peek only", **orjson.loads(finished.stdout))
 
 
 def _sync(folder: Path, connection_string: str) -> tuple[Measured, int]:
     """Create the connection, sync it once; return what it took and the worker's peak memory in bytes."""
-    process, state = processes.start(
-        ["up", "--port", "0"],
-        ready_file=folder / "server.json",
-        log_file=folder / "server.log",
-        environment={"SYNCLINE_HOME": str(folder / "home"), "SYNCLINE_LOG_FORMAT": "json"},
-    )
+    with _kept_to(_one()):
+        process, state = processes.start(
+            ["up", "--port", "0"],
+            ready_file=folder / "server.json",
+            log_file=folder / "server.log",
+            environment={"SYNCLINE_HOME": str(folder / "home"), "SYNCLINE_LOG_FORMAT": "json"},
+        )
     try:
-        with _api(state["url"], folder) as api:
+        with _kept_to(_others()), _api(state["url"], folder) as api:
             connection_id = _create_connection(api, folder, connection_string)
             details, cpu, peak = _watch(api, connection_id, psutil.Process(process.pid))
     finally:
