@@ -149,6 +149,23 @@ def test_a_sync_that_fails_tells_what_it_noticed_before(sync):
     assert [warning.code for warning in sync.warnings] == ["rejected_messages"]
 
 
+def test_what_follows_a_batch_that_cannot_be_decoded_waits_for_it(sync, monkeypatch):
+    source = FakeSource({"orders": 50}, batch_rows=10)
+    decode = source.decode
+
+    def fail_once(batch):
+        if batch.table.column("sequence_num")[0].as_py() == 21:
+            raise SourceUnavailable("The registry is away.")
+        return decode(batch)
+
+    monkeypatch.setattr(source, "decode", fail_once)
+    with pytest.raises(SourceUnavailable):
+        sync.run(source)
+    assert sync.numbers("orders") == list(range(1, 21))
+    assert sync.run(FakeSource({"orders": 50}, batch_rows=10)).rows == 30
+    assert sync.numbers("orders") == list(range(1, 51))
+
+
 def test_types_that_meet_in_one_load_are_joined(sync):
     bodies = {1: b'{"a": 1}', 2: b'{"a": 2.5, "b": true}', 3: b'{"b": "x"}'}
     sync.run(FakeSource({"orders": 3}, body=bodies.__getitem__, batch_rows=1))

@@ -1,8 +1,9 @@
 """One sync, start to end: read, decode, shape, load, checkpoint.
 
-Streams are read and decoded side by side, each in a thread, and loaded one after the other by the thread that called:
-a warehouse takes one load at a time, and reading is what takes long. A position is saved only after the load that
-covers it has returned, so a sync may die anywhere: the next one reads a little again, and the rows merge.
+Streams are read side by side, each in a thread. The thread that called decodes and loads what they give, one batch
+after the other: a warehouse takes one load at a time, both take several times a batch's memory for a moment, and
+meanwhile the others wait for the source. A position is saved only after the load that covers it has returned, so a
+sync may die anywhere: the next one reads a little again, and the rows merge.
 """
 
 import datetime as dt
@@ -10,20 +11,20 @@ import gc
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from syncline.connectors.base import DecodedBatch, ReadLimits, Source, SourceContext, SourceWarning, Stream
+from syncline.connectors.base import RawBatch, ReadLimits, Source, SourceContext, SourceWarning, Stream
 from syncline.connectors.registry import connector_for
 from syncline.declarations import Configuration
 from syncline.sync.catalog import Catalog, EverythingCatalog
 from syncline.sync.checkpoints import Checkpoints
 from syncline.sync.hand_over import Closed, HandOver
-from syncline.sync.loading import Loading
+from syncline.sync.loading import Loaded, Loading
 from syncline.sync.selection import COLUMNS_NOT_DROPPED
 from syncline.warehouses.base import Loader
 from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
@@ -83,20 +84,10 @@ class SyncOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Decoded:
-    stream: Stream
-    batch: DecodedBatch
-    position: Mapping[str, Any]
-    bytes: int
-    warnings: tuple[SourceWarning, ...]
-    receipt: object
-    is_urgent: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Ended:
     stream: Stream
     error: BaseException | None
+    bytes: int = 0
 
 
 def run_sync(
@@ -175,7 +166,7 @@ def _drop_columns(loader: Loader, catalog: Catalog) -> tuple[SourceWarning, ...]
 
 
 class _Reading:
-    """Reads streams side by side, and hands what they give to the loading."""
+    """Reads streams side by side, and decodes and loads what they give."""
 
     def __init__(self, source: Source, job: SyncJob, positions: Mapping[str, Mapping[str, Any]]) -> None:
         self._source = source
@@ -183,78 +174,78 @@ class _Reading:
         self._concurrent_streams = job.concurrent_streams
         self._positions = positions
         self._halt = threading.Event()
-        self._working = threading.Lock()
-        """Held while a batch is decoded or loaded. Both take several times a batch's memory for a moment."""
-        self._queue: HandOver[_Decoded | _Ended] = HandOver(_MOST_HELD * job.limits.bytes)
+        self._queue: HandOver[RawBatch | _Ended] = HandOver(_MOST_HELD * job.limits.bytes)
+        self._running = 0
+        """Streams that are not read to their end."""
+        self._errors: dict[str, BaseException] = {}
+        """By stream, the first to fail first."""
 
     def load_all(
         self, streams: list[Stream], loading: Loading, report: Callable[[str], None], stop: threading.Event
     ) -> None:
         """Read all streams and load what they give; raises the first error once what was read is safe."""
         threads = ThreadPoolExecutor(self._concurrent_streams, thread_name_prefix="stream")
+        self._running = len(streams)
         try:
             for stream in streams:
                 threads.submit(self._read, stream)
-            error = self._load(len(streams), loading, report, stop)
+            while self._running and not stop.is_set():
+                loaded = self._step(loading)
+                if loaded is not None:
+                    self._queue.release(loaded.bytes)
+                    report(loaded.stream)
         finally:
             self._halt.set()
             self._queue.close()
             threads.shutdown(cancel_futures=True)
-        if error is not None:
-            raise error
+        if self._errors:
+            raise next(iter(self._errors.values()))
 
-    def _load(
-        self, running: int, loading: Loading, report: Callable[[str], None], stop: threading.Event
-    ) -> BaseException | None:
-        first_error: BaseException | None = None
-        while running and not stop.is_set():
-            item = self._queue.take(_PAUSE)
-            with self._working:
-                if item is None:
-                    loaded = loading.load_stale()
-                    if loaded is None:
-                        loading.rest()
-                elif isinstance(item, _Ended):
-                    running -= 1
-                    loaded = loading.load(item.stream.name)
-                    if item.error is not None and first_error is None:
-                        first_error = item.error
-                        self._halt.set()
-                else:
-                    loaded = loading.add(
-                        item.stream.name, item.batch, item.position, item.bytes, item.warnings, item.receipt
-                    )
-                    if loaded is None and item.is_urgent:
-                        loaded = loading.load(item.stream.name)
-            if loaded is not None:
-                self._queue.release(loaded.bytes)
-                report(loaded.stream)
-        return first_error
+    def _step(self, loading: Loading) -> Loaded | None:
+        """Deal with what comes next from the streams, or with what has waited."""
+        item = self._queue.take(_PAUSE)
+        if item is None:
+            loaded = loading.load_stale()
+            if loaded is None:
+                loading.rest()
+            return loaded
+        name, size = item.stream.name, item.bytes
+        if isinstance(item, _Ended):
+            self._running -= 1
+            if item.error is not None:
+                self._fail(name, item.error)
+            return loading.load(name)
+        if name in self._errors:  # what comes after a batch that is not loaded must not be, or its position is passed
+            self._queue.release(size)
+            return None
+        position, warnings, receipt, is_urgent = item.position, item.warnings, item.receipt, item.is_urgent
+        try:
+            decoded = self._source.decode(item)
+        except Exception as error:
+            self._fail(name, error)
+            self._queue.release(size)
+            return None
+        del item  # a load takes memory enough
+        loaded = loading.add(name, decoded, position, size, warnings, receipt)
+        return loading.load(name) if loaded is None and is_urgent else loaded
+
+    def _fail(self, stream: str, error: BaseException) -> None:
+        self._errors.setdefault(stream, error)
+        self._halt.set()
 
     def _read(self, stream: Stream) -> None:
         error: BaseException | None = None
         try:
             if not self._halt.is_set():
-                self._read_batches(stream)
+                for batch in self._source.read(stream, self._positions.get(stream.name), self._limits, self._halt):
+                    self._queue.put(batch, batch.bytes)
+                    del batch  # while the next one is read
         except Closed:
             return
         except BaseException as caught:
             error = caught
-        try:
+        with suppress(Closed):
             self._queue.put(_Ended(stream, error), 0)
-        except Closed:
-            return
-
-    def _read_batches(self, stream: Stream) -> None:
-        position = self._positions.get(stream.name)
-        for raw in self._source.read(stream, position, self._limits, self._halt):
-            with self._working:
-                batch = self._source.decode(raw)
-            decoded = _Decoded(stream, batch, raw.position, raw.bytes, raw.warnings, raw.receipt, raw.is_urgent)
-            size = raw.bytes
-            del raw, batch  # while the next ones are read
-            self._queue.put(decoded, size)
-            del decoded
 
 
 @contextmanager
