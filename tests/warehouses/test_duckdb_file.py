@@ -1,5 +1,6 @@
 """A DuckDB file is held while one load follows the other, and others get their turn."""
 
+import os
 import subprocess
 import sys
 import time
@@ -89,6 +90,19 @@ def test_a_refused_load_lets_go_of_the_file_and_the_next_one_works(duckdb_target
         assert duckdb_target.query("SELECT * FROM bus.strict") == [("m0", 0, 1)]
         loader.load("orders", rows(2))
     assert duckdb_target.query("SELECT count(*) FROM bus.orders") == [(2,)]
+
+
+def test_the_largest_messages_fit_into_the_memory_that_it_takes(duckdb_target: Target):
+    largest = os.urandom(50_000_000).hex()
+    batch = rows(1, 2).append_column("value", pa.array([largest, largest[::-1]]))
+    with duckdb_target.open() as loader:
+        loader.load("orders", batch)
+        loader.load("orders", rows(3))
+    assert duckdb_target.query("SELECT sequence_num, length(value) FROM bus.orders ORDER BY 1") == [
+        (1, 100_000_000),
+        (2, 100_000_000),
+        (3, None),
+    ]
 
 
 def test_two_processes_that_load_into_one_file_both_finish(tmp_path: Path):

@@ -5,7 +5,7 @@ A batch is merged by DuckDB itself, which reads it where it is in memory.
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import duckdb
@@ -16,7 +16,7 @@ from syncline.warehouses import types
 from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
 from syncline.warehouses.checks import CREATE_SCHEMA, DROP, WRITE, Step, run_steps, skipped
 from syncline.warehouses.duckdb_config import DECLARATION, DuckdbConfig
-from syncline.warehouses.duckdb_file import HeldFile, explain, open_file
+from syncline.warehouses.duckdb_file import HeldFile, explain, more_memory, open_file
 from syncline.warehouses.errors import WarehouseError
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
 from syncline.warehouses.naming import Naming
@@ -31,6 +31,9 @@ CHECK_WAIT = 5.0
 """The same for a setup test."""
 LONGEST_NAME = 200
 """DuckDB has no limit; people have."""
+
+LARGE_LOAD = 32 * 1024 * 1024
+"""Bytes of rows that need more than the usual memory."""
 
 _SQL_TYPES = {
     Kind.BOOLEAN: "BOOLEAN",
@@ -165,7 +168,8 @@ class DuckdbConnection(Connection):
             for source, name in plan.names.items()
             if name != source and (name in plan.added or name in plan.widened)
         ]
-        self._execute_together(statements)
+        with more_memory(self._connection) if plan.widened else nullcontext():
+            self._execute_together(statements)
 
     def remove_rows(self, table_name: str, column: str, values: pa.ChunkedArray) -> None:
         table = qualified(self._catalog, self._schema, table_name)
@@ -181,13 +185,12 @@ class DuckdbConnection(Connection):
     def change_key(self, table_name: str, key: Sequence[str], sequence: str) -> None:
         """There is no key in the table's definition, so only older rows have to go."""
         table = qualified(self._catalog, self._schema, table_name)
-        self._execute_together(
-            [
-                f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM (SELECT rowid, row_number() OVER "  # noqa: S608 - quoted
-                f"(PARTITION BY {', '.join(map(quoted, key))} ORDER BY {quoted(sequence)} DESC) AS place FROM {table}) "
-                "WHERE place > 1)"
-            ]
+        older = (
+            f"SELECT rowid FROM (SELECT rowid, row_number() OVER (PARTITION BY {', '.join(map(quoted, key))} "  # noqa: S608 - quoted
+            f"ORDER BY {quoted(sequence)} DESC) AS place FROM {table}) WHERE place > 1"
         )
+        with more_memory(self._connection):
+            self._execute_together([f"DELETE FROM {table} WHERE rowid IN ({older})"])  # noqa: S608
 
     def highest(self, table_name: str, column: str) -> int | None:
         table = qualified(self._catalog, self._schema, table_name)
@@ -212,7 +215,8 @@ class DuckdbConnection(Connection):
         if not plan.is_new:
             of_batch = f"DELETE FROM {table} USING _batch WHERE {key_condition(key, '_batch', table)}"  # noqa: S608
             statements.insert(0, of_batch)
-        with self._given("_batch", newest(rows, key, sequence)):
+        room = more_memory(self._connection) if rows.nbytes > LARGE_LOAD else nullcontext()
+        with room, self._given("_batch", newest(rows, key, sequence)):
             self._execute_together(statements)
 
     @contextmanager

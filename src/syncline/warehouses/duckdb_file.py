@@ -16,9 +16,12 @@ import duckdb
 from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
 from syncline.warehouses.sql import text
 
-MEMORY_LIMIT = "512MB"
-"""Beyond this DuckDB spills to the temporary folder it is given. A load takes some 100 MB of it; half as much as this
-would be too little to move one message of 100 MB, the largest there is, from the log into the file."""
+MEMORY_LIMIT = "192MB"
+"""Beyond this DuckDB spills to the temporary folder it is given. A load takes some 100 MB of it; more would be filled
+with what was read and written before."""
+MOST_MEMORY = "512MB"
+"""The same for what is unusually large: a message of 100 MB, the largest there is, takes over 256 MB on its way from
+the log into the file."""
 LOG_SIZE = "64MB"
 """Once the write-ahead log has this size, it is moved into the file. Until then DuckDB has its rows in memory too."""
 HOLD = 4.0
@@ -96,9 +99,13 @@ def open_file(path: Path, wait: float) -> duckdb.DuckDBPyConnection:
             f"The folder {path.parent} of the DuckDB file cannot be made: {error.strerror}.",
             "Set config.path to a path that Syncline may write to.",
         ) from error
+    has_log = path.with_name(f"{path.name}.wal").exists()
     connection = _connect(path, wait)
     try:
         connection.execute("SET autoinstall_known_extensions = false")
+        if has_log:
+            with more_memory(connection):
+                pass  # what the log holds may be large
         connection.execute(f"SET memory_limit = {text(MEMORY_LIMIT)}")
         connection.execute(f"SET checkpoint_threshold = {text(LOG_SIZE)}")
         # A batch is small: a second thread takes twice the processor time and saves no time.
@@ -108,6 +115,16 @@ def open_file(path: Path, wait: float) -> duckdb.DuckDBPyConnection:
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def more_memory(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Have more memory for the block, and until what it committed has moved from the log into the file. After an error
+    the connection keeps it."""
+    connection.execute(f"SET memory_limit = {text(MOST_MEMORY)}")
+    yield
+    connection.execute("CHECKPOINT")
+    connection.execute(f"SET memory_limit = {text(MEMORY_LIMIT)}")
 
 
 def _connect(path: Path, wait: float) -> duckdb.DuckDBPyConnection:
