@@ -164,6 +164,7 @@ def _sync(folder: Path, connection_string: str) -> tuple[Measured, int]:
         )
     try:
         with _kept_to(_others()), _api(state["url"], folder) as api:
+            _wait_until_idle(psutil.Process(process.pid))
             connection_id = _create_connection(api, folder, connection_string)
             details, cpu, peak = _watch(api, connection_id, psutil.Process(process.pid))
     finally:
@@ -208,6 +209,19 @@ def _call(api: httpx.Client, method: str, path: str, body: dict[str, Any] | None
         raise SystemExit(f"{method} {path}: {response.text}")
     data: dict[str, Any] = response.json()["data"]
     return data
+
+
+def _wait_until_idle(server: psutil.Process) -> None:
+    """Wait until the server has started its workers: on one processor that would be measured along with the sync."""
+    before = -1.0
+    for _ in range(60):
+        time.sleep(1)
+        times = [each.cpu_times() for each in (server, *server.children(recursive=True))]
+        used = sum(each.user + each.system for each in times)
+        if len(times) > 1 and used - before < 0.1:
+            return
+        before = used
+    raise SystemExit("the server did not come to rest")
 
 
 def _watch(api: httpx.Client, connection_id: str, server: psutil.Process) -> tuple[dict[str, Any], float, int]:

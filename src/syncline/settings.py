@@ -48,8 +48,8 @@ class Settings(BaseSettings):
         description="How long a running sync may take to stop by itself before it is killed.",
     )
 
-    batch_rows: int = Field(default=10_000, ge=1, description="Most messages in one load.")
-    batch_bytes: int = Field(default=16 * 1024 * 1024, ge=1024, description="Most bytes of message bodies in one load.")
+    batch_rows: int = Field(default=20_000, ge=1, description="Most messages in one load.")
+    batch_bytes: int = Field(default=32 * 1024 * 1024, ge=1024, description="Most bytes of message bodies in one load.")
     concurrent_streams: int = Field(default=2, ge=1, le=64, description="Topics of one connection read side by side.")
 
     setup_test_timeout: float = Field(default=15.0, gt=0, description="Limit of one setup test.")

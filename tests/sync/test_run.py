@@ -177,7 +177,7 @@ def test_types_that_meet_in_one_load_are_joined(sync):
 
 
 def test_when_one_stream_fails_the_others_are_safe(sync):
-    sync.limits = ReadLimits(rows=1000, bytes=1_000_000)
+    sync.limits = ReadLimits(rows=2000, bytes=1_000_000)  # read in halves
     both_read = threading.Barrier(2, timeout=30)
 
     def fail(stream: str, number: int) -> None:
@@ -206,9 +206,10 @@ def test_an_error_while_streams_are_listed_is_raised(sync):
 
 def test_a_stop_ends_after_the_load_in_hand(sync):
     def stop_after_some(stream: str, number: int) -> None:
-        if number > 3000:
+        if sync.progress:
             sync.stop.set()
 
+    sync.limits = ReadLimits(rows=1000, bytes=50_000)
     outcome = sync.run(FakeSource({"orders": 100_000}, before_batch=stop_after_some))
     assert 0 < outcome.rows <= 5000
     assert sync.numbers("orders") == list(range(1, outcome.rows + 1))

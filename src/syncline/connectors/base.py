@@ -83,8 +83,8 @@ class Stream:
 class ReadLimits:
     """Bounds of one batch. A batch ends at whichever is met first, and has at least one row."""
 
-    rows: int = 10_000
-    bytes: int = 16 * 1024 * 1024
+    rows: int = 20_000
+    bytes: int = 32 * 1024 * 1024
     """Of message bodies."""
 
 

@@ -170,7 +170,8 @@ class _Reading:
 
     def __init__(self, source: Source, job: SyncJob, positions: Mapping[str, Mapping[str, Any]]) -> None:
         self._source = source
-        self._limits = job.limits
+        # A load costs less the more it has, but what is read and decoded at once takes memory.
+        self._limits = ReadLimits(max(1, job.limits.rows // 2), max(1, job.limits.bytes // 2))
         self._concurrent_streams = job.concurrent_streams
         self._positions = positions
         self._halt = threading.Event()
