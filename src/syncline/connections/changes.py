@@ -133,7 +133,7 @@ def apply_changes(connection: Connection, request: UpdateConnectionRequest, seal
     """Lay what a request names over a connection.
 
     Raises:
-        InvalidField: `config` or `auth` is wrong, or would change the schema.
+        InvalidField: `config` or `auth` is wrong, would change the schema, or moves a stored secret.
     """
     for name, value in request.columns().items():
         setattr(connection, name, value)
@@ -144,11 +144,9 @@ def apply_changes(connection: Connection, request: UpdateConnectionRequest, seal
     secrets = open_secrets(sealer, connection.sealed_secrets)
     config = declaration.config.restore(connection.config, secrets.get("config", {}))
     auth = declaration.auth.restore({}, secrets.get("auth", {})) if declaration.auth is not None else None
+    config, auth = declaration.merge(config, auth, request.config, request.auth)
     if request.config is not None:
-        config = config.merge(request.config)
         connector.default(config, connection.schema)  # refuses what cannot work with this schema
-    if request.auth is not None:
-        auth = auth.merge(request.auth, path="auth") if auth is not None else declaration.parse_auth(request.auth)
     public, secret_config = config.split()
     changed = {"config": secret_config, "auth": auth.values() if auth is not None else {}}
     connection.config = public

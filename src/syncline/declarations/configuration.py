@@ -159,6 +159,8 @@ class Configuration(BaseModel):
             type=f"{type_name}[]" if is_list else type_name,
             choices=choices,
             secret=details.secret,
+            addressed_by=details.addressed_by,
+            stays=details.stays,
             required=details.required,
             required_when=conditions or None,
             permanent=details.permanent,

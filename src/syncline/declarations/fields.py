@@ -23,6 +23,8 @@ class Details:
     title: str
     description: str
     secret: bool
+    addressed_by: tuple[str, ...]
+    stays: str
     required: bool
     required_when: Mapping[str, Any]
     mandatory: bool
@@ -46,6 +48,10 @@ class DeclaredField:
     """`string`, `boolean`, `integer`, `number`, `object`, or one of them with `[]` for a list."""
     choices: tuple[str, ...] = ()
     secret: bool = False
+    addressed_by: tuple[str, ...] = ()
+    """For a secret: the fields that say where it is sent, and how safely."""
+    stays: str = ""
+    """For a secret that no field can lead elsewhere: why."""
     required: bool = False
     required_when: Mapping[str, tuple[Any, ...]] | None = None
     """Field names and the values of theirs that make this one required: any one match is enough."""
@@ -64,6 +70,8 @@ def setting(
     title: str,
     description: str,
     secret: bool = False,
+    addressed_by: tuple[str, ...] = (),
+    stays: str = "",
     required: bool = False,
     required_when: Mapping[str, Any] | None = None,
     mandatory: bool = False,
@@ -86,7 +94,12 @@ def setting(
     Args:
         title: Its name for people.
         description: What it is, in a sentence or two.
-        secret: Whether it is sealed in the store and masked in answers.
+        secret: Whether it is sealed in the store and masked in answers. A secret names what it is `addressed_by`, or
+            why it `stays`.
+        addressed_by: For a secret: the fields that say where it is sent, and switches without which it is sent less
+            safely. A change of one needs the secret again. A name that this configuration lacks is looked up in the
+            one it belongs to (auth looks into config).
+        stays: For a secret that no field can lead elsewhere: why.
         required: Whether the configuration is incomplete without it.
         required_when: Other fields, and the value (or tuple of values) of each that makes this one required; any
             one match is enough. A name that this configuration lacks is looked up in the one it belongs to
@@ -108,6 +121,8 @@ def setting(
         title=title,
         description=description,
         secret=secret,
+        addressed_by=addressed_by,
+        stays=stays,
         required=required or mandatory,
         required_when=dict(required_when or {}),
         mandatory=mandatory,

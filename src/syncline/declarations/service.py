@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from syncline.declarations.configuration import Configuration
 from syncline.declarations.errors import MissingField
+from syncline.declarations.moves import moved_addresses, refuse_moved_secrets
 
 ServiceType = Literal["Events", "Warehouse"]
 """What kind of service it is: a stream of messages to read, or a destination."""
@@ -36,6 +37,29 @@ class ServiceDeclaration:
         if self.auth is None and values is None:
             return None
         return (self.auth or _NoAuth).parse({} if values is None else values, path="auth")
+
+    def merge(
+        self,
+        config: Configuration,
+        auth: Configuration | None,
+        config_update: Mapping[str, Any] | None,
+        auth_update: Mapping[str, Any] | None = None,
+    ) -> tuple[Configuration, Configuration | None]:
+        """`config` and `auth` with updates laid over them; an update that is None changes nothing.
+
+        Raises:
+            InvalidField: An update is wrong, or changes where a stored secret goes without sending it again.
+        """
+        merged = config if config_update is None else config.merge(config_update)
+        merged_auth = auth
+        if auth_update is not None:
+            merged_auth = auth.merge(auth_update, path="auth") if auth is not None else self.parse_auth(auth_update)
+        moved = moved_addresses(config, merged, path="config")
+        if moved:
+            refuse_moved_secrets(config, merged, config_update or {}, path="config", moved=moved)
+        if moved and auth is not None and merged_auth is not None:
+            refuse_moved_secrets(auth, merged_auth, auth_update or {}, path="auth", moved=moved)
+        return merged, merged_auth
 
     def missing(self, config: Configuration, auth: Configuration | None = None) -> list[MissingField]:
         """What `config` and `auth` lack, taken together, in the order of their declaration."""

@@ -38,14 +38,14 @@ async def update_destination(
 
     Raises:
         NotFound: there is no such destination.
-        InvalidField: the config is wrong.
+        InvalidField: the config is wrong, or changes where a stored secret goes without sending it again.
         Conflict: the destination was changed meanwhile.
     """
     async with database.session(read_only=True) as session:
         destination = await get_destination(session, caller, identifier)
     seen = _Tested.of(destination)
     config = stored_config(destination, sealer)
-    changed = config.merge(request.config) if request.config is not None else config
+    changed, _ = find_warehouse(destination.service).declaration.merge(config, None, request.config)
     method = request.networking_method or destination.networking_method
     needs_test = changed.values() != config.values() or method != destination.networking_method
     tests: list[SetupTest] | None = [] if needs_test else None

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from syncline.declarations import Configuration, ServiceDeclaration, setting
-from syncline.warehouses.cloud.fields import unused
+from syncline.warehouses.cloud.fields import TUNNEL_ADDRESS, unused
 
 ConnectionType = Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"]
 AuthMethod = Literal["PASSWORD", "ENTRA_ID", "CLIENT_CERTIFICATE", "AWS_IAM"]
@@ -27,7 +27,13 @@ class PostgresConfig(Configuration):
         required=True,
         example="syncline",
     )
-    password: str | None = setting(title="Password", description="The user's password.", secret=True, required=True)
+    password: str | None = setting(
+        title="Password",
+        description="The user's password.",
+        secret=True,
+        addressed_by=("host", "port", *TUNNEL_ADDRESS, "always_encrypted"),
+        required=True,
+    )
     always_encrypted: bool = setting(
         title="Require TLS",
         description="Whether the connection must be encrypted. Otherwise it is where the server offers it.",

@@ -33,6 +33,7 @@ SUPPORTED_SYNC_TYPES: dict[str, tuple[SyncType, ...]] = {
 }
 """The sync types of each message type; the first is the default."""
 
+_TO_ENTRA = "It is sent to Microsoft Entra alone, and is of no use without the refresh token."
 _REGISTRY_TYPES = ("Avro", "Protobuf")
 _DEFAULT_SUBSCRIBER_PREFIX = "fivetran_sub_"
 _PUBLIC_HOST_SUFFIX = ".servicebus.windows.net"
@@ -66,6 +67,7 @@ class AzureServiceBusConfig(Configuration):
         title="Connection string",
         description="The connection string of a shared access policy of the namespace.",
         secret=True,
+        addressed_by=("asb_ip", "connection_method", "host_ip"),
         required_when={"auth_type": "ConnectionString"},
         check=_check_connection_string,
     )
@@ -154,6 +156,7 @@ class AzureServiceBusConfig(Configuration):
         title="Schema registry secret",
         description="The secret that goes with the schema registry key.",
         secret=True,
+        addressed_by=("schema_registry_urls",),
         required_when={"message_type": _REGISTRY_TYPES},
     )
     connection_method: ConnectionMethod = setting(
@@ -273,12 +276,14 @@ class ClientAccess(Configuration):
         title="Client ID",
         description="The client ID of your Azure application.",
         secret=True,
+        stays=_TO_ENTRA,
         required_when={"auth_type": "AzureActiveDirectory"},
     )
     client_secret: str | None = setting(
         title="Client secret",
         description="The client secret of your Azure application.",
         secret=True,
+        stays=_TO_ENTRA,
         required_when={"auth_type": "AzureActiveDirectory"},
     )
 
@@ -293,6 +298,9 @@ class AzureServiceBusAuth(Configuration):
         title="Refresh token",
         description="A refresh token that the application was given for a person who may read the namespace.",
         secret=True,
+        # It is sent to Microsoft Entra, but the tokens that it is exchanged for are sent here. Azure Schema Registry
+        # gets one too, at Microsoft's own servers alone.
+        addressed_by=("namespace", "asb_ip", "connection_method", "host_ip"),
         required_when={"auth_type": "AzureActiveDirectory"},
     )
 

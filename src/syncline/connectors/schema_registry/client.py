@@ -254,7 +254,9 @@ def _url(address: str) -> str:
 
 
 def _is_azure(url: str) -> bool:
-    return (urlsplit(url).hostname or "").endswith(".servicebus.windows.net")
+    """Whether it is a server of Microsoft's, which may have a token, and TLS shows that it is."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" and (parts.hostname or "").endswith(".servicebus.windows.net")
 
 
 def _says_unknown(text: str) -> bool:

@@ -26,7 +26,13 @@ class AzureSqlConfig(fields.Tunnel):
     user: str | None = setting(
         title="User", description="A user that may create schemas.", required=True, example="syncline"
     )
-    password: str | None = setting(title="Password", description="The user's password.", secret=True, required=True)
+    password: str | None = setting(
+        title="Password",
+        description="The user's password.",
+        secret=True,
+        addressed_by=("host", "port", *fields.TUNNEL_ADDRESS, "always_encrypted"),
+        required=True,
+    )
     always_encrypted: bool = setting(
         title="Require TLS", description="Whether the connection must be encrypted.", default=True
     )

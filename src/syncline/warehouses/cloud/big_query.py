@@ -41,6 +41,7 @@ class BigQueryConfig(Configuration):
         title="Service account key",
         description="The JSON key file of a service account that may create datasets and run jobs, as text.",
         secret=True,
+        stays=fields.TO_GOOGLE,
         required=True,
         check=check_service_account,
     )

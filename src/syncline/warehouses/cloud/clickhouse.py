@@ -29,7 +29,13 @@ class ClickHouseConfig(Configuration):
     user: str | None = setting(
         title="User", description="A user that may create tables.", required=True, example="syncline"
     )
-    password: str | None = setting(title="Password", description="The user's password.", secret=True, required=True)
+    password: str | None = setting(
+        title="Password",
+        description="The user's password.",
+        secret=True,
+        addressed_by=("host", "port", "http_port", "always_encrypted"),
+        required=True,
+    )
     always_encrypted: bool = setting(
         title="Require TLS", description="Whether the connection must be encrypted.", default=True
     )

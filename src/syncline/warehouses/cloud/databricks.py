@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from dlt.common.destination import Destination
     from dlt.destinations.impl.databricks.configuration import DatabricksCredentials
 
+_ADDRESS = ("server_host_name", "port", "connection_type")
+
 
 class DatabricksConfig(Configuration):
     """How to reach a catalog of Databricks."""
@@ -29,6 +31,7 @@ class DatabricksConfig(Configuration):
         title="Personal access token",
         description="A token of a user that may create schemas.",
         secret=True,
+        addressed_by=_ADDRESS,
         required_when={"auth_type": "PERSONAL_ACCESS_TOKEN"},
     )
     oauth2_client_id: str | None = setting(
@@ -38,6 +41,7 @@ class DatabricksConfig(Configuration):
         title="Client secret",
         description="The service principal's secret.",
         secret=True,
+        addressed_by=_ADDRESS,
         required_when={"auth_type": "OAUTH2"},
     )
     connection_type: Literal["Directly", "PrivateLink"] = setting(

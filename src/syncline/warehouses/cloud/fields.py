@@ -5,6 +5,8 @@ from typing import Any, Literal
 from syncline.declarations import Configuration, setting
 
 ConnectionType = Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"]
+TUNNEL_ADDRESS = ("connection_type", "tunnel_host", "tunnel_port")
+"""The fields of :class:`Tunnel` that say where a secret is sent."""
 
 
 class Network(Configuration):
@@ -54,4 +56,9 @@ def port(default: int, description: str = "The server's port.", title: str = "Po
 
 def unused(title: str, *, secret: bool = False) -> Any:
     """A setting that clients of the hosted API send and that has no effect here."""
-    return setting(title=title, description="Taken for compatibility and stored; it has no effect here.", secret=secret)
+    description = "Taken for compatibility and stored; it has no effect here."
+    stays = "It has no effect, so it is sent nowhere." if secret else ""
+    return setting(title=title, description=description, secret=secret, stays=stays)
+
+
+TO_GOOGLE = "It is used with Google's own servers alone, whatever else is set."

@@ -10,14 +10,28 @@ if TYPE_CHECKING:
     from dlt.destinations.impl.motherduck.configuration import MotherDuckCredentials
 
 
+def _check_database(name: str) -> None:
+    """Refuse what would not end with the name in ``md:<name>?<settings>``: settings say where the token is sent."""
+    if "?" in name or "/" in name:
+        raise ValueError("is not a database of MotherDuck: give its name alone, without `?` and `/`")
+
+
 class MotherDuckConfig(Configuration):
     """How to reach a MotherDuck database."""
 
     database: str | None = setting(
-        title="Database", description="The database to load into.", required=True, example="analytics"
+        title="Database",
+        description="The database to load into.",
+        required=True,
+        example="analytics",
+        check=_check_database,
     )
     token: str | None = setting(
-        title="Access token", description="An access token that may write.", secret=True, required=True
+        title="Access token",
+        description="An access token that may write.",
+        secret=True,
+        stays="It is sent to MotherDuck alone, whatever else is set.",
+        required=True,
     )
 
 

@@ -29,7 +29,11 @@ class RedshiftConfig(fields.Tunnel):
         title="User", description="A user that may create schemas.", required=True, example="syncline"
     )
     password: str | None = setting(
-        title="Password", description="The user's password.", secret=True, required_when={"auth_type": "PASSWORD"}
+        title="Password",
+        description="The user's password.",
+        secret=True,
+        addressed_by=("host", "port", *fields.TUNNEL_ADDRESS, "always_encrypted"),
+        required_when={"auth_type": "PASSWORD"},
     )
     always_encrypted: bool = setting(
         title="Require TLS",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dlt.destinations.impl.snowflake.configuration import SnowflakeCredentials
 
 _DOMAIN = ".snowflakecomputing.com"
+_ADDRESS = ("host", "port", "connection_type")
 LOGIN_TIMEOUT = 20
 """Seconds in which Snowflake must let a user in."""
 
@@ -30,12 +31,17 @@ class SnowflakeConfig(fields.Network):
         title="User", description="A user that may create schemas.", required=True, example="SYNCLINE"
     )
     password: str | None = setting(
-        title="Password", description="The user's password.", secret=True, required_when={"auth": "PASSWORD"}
+        title="Password",
+        description="The user's password.",
+        secret=True,
+        addressed_by=_ADDRESS,
+        required_when={"auth": "PASSWORD"},
     )
     private_key: str | None = setting(
         title="Private key",
         description="The user's private key, PEM.",
         secret=True,
+        addressed_by=_ADDRESS,
         required_when={"auth": "KEY_PAIR"},
     )
     is_private_key_encrypted: bool = setting(
@@ -45,6 +51,7 @@ class SnowflakeConfig(fields.Network):
         title="Passphrase",
         description="The passphrase of the private key.",
         secret=True,
+        stays="It opens the private key on this machine and is sent nowhere.",
         required_when={"is_private_key_encrypted": True},
     )
     role: str | None = setting(

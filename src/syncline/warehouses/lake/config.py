@@ -69,6 +69,7 @@ class DataLakeConfig(fields.Network):
         title="Secret key",
         description="The secret of the access key.",
         secret=True,
+        addressed_by=("storage_provider", "bucket", "region", "connection_type"),
         required_when={"storage_provider": "AWS"},
     )
     storage_account_name: str | None = setting(
@@ -94,6 +95,7 @@ class DataLakeConfig(fields.Network):
         title="Client secret",
         description="The service principal's secret.",
         secret=True,
+        addressed_by=("storage_provider", "tenant_id", "storage_account_name", "container_name", "connection_type"),
         required_when={"storage_provider": "ADLS"},
     )
     gcs_project_id: str | None = setting(title="Project", description="The bucket's Google Cloud project.")
@@ -101,6 +103,7 @@ class DataLakeConfig(fields.Network):
         title="Service account key",
         description="The JSON key file of a service account that may read, write and delete in the bucket, as text.",
         secret=True,
+        stays=fields.TO_GOOGLE,
         required_when={"storage_provider": "GCS"},
         check=check_service_account,
     )
