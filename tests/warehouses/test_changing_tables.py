@@ -52,7 +52,7 @@ def test_a_key_may_become_wider_and_narrower(target):
 
 
 class _Plain(Loader):
-    def load(self, source_name, table, *, key=("message_id",), sequence="sequence_num"):
+    def load(self, source_name, table, *, key=("message_id",), order=("sequence_num",)):
         raise NotImplementedError
 
 

@@ -28,4 +28,4 @@ def test_the_highest_sequence_stays_and_of_equal_ones_the_last(rows: list[tuple]
         "sequence": pa.array([row[2] for row in rows], pa.int64()),
         "place": pa.array(range(len(rows)), pa.int64()),
     }
-    assert newest(pa.table(columns), key, "sequence").column("place").to_pylist() == sorted(kept.values())
+    assert newest(pa.table(columns), key, ["sequence"]).column("place").to_pylist() == sorted(kept.values())

@@ -74,9 +74,13 @@ class Stream:
     """One sequence of messages of a source, loaded into one table."""
 
     name: str
-    """The source's name for it, such as a topic's."""
+    """The source's name for it, such as a topic's, without control characters: those are for tables of our own."""
     schema: str
     """The destination schema that its table stands in."""
+
+    def __post_init__(self) -> None:
+        if any(character < " " for character in self.name):
+            raise ValueError(f"the name of a stream has a control character: {self.name!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,8 +127,10 @@ class StoreCatalog:
         return Selection(
             sync_mode=SyncMode(table.sync_mode),
             loaded_mode=SyncMode(table.loaded_mode) if table.loaded_mode else None,
-            blocked=frozenset(name for name, column in known.items() if not column.enabled),
-            hashed=frozenset(name for name, column in known.items() if column.hashed),
+            blocked=frozenset(
+                name for name, column in known.items() if not column.enabled and not is_system_column(name)
+            ),
+            hashed=frozenset(name for name, column in known.items() if column.hashed and not is_system_column(name)),
             locked_types={
                 name: parse_type(column.locked_type)
                 for name, column in known.items()

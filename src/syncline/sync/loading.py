@@ -15,12 +15,13 @@ from syncline.connectors.base import DecodedBatch, ReadLimits, SourceWarning
 from syncline.sync.catalog import Catalog
 from syncline.sync.checkpoints import Checkpoints
 from syncline.sync.choosing import choose, column_types
-from syncline.sync.selection import SEQUENCE, TYPE_LOCKED
+from syncline.sync.selection import DELIVERY, ORDER, TYPE_LOCKED
 from syncline.sync.shape import combine, stamp
 from syncline.warehouses.base import Loader
 
-REJECTED = "__rejected"
-"""What follows the name of a stream in the name of the table that holds its rejected messages."""
+REJECTED = "\x1f\x1frejected"
+"""What follows the name of a stream in the source's name of the table that holds its rejected messages, which becomes
+`<table>__rejected`. No stream's name has a control character, so none has this one."""
 
 _STALE = 2.0
 """Seconds after which what was read is loaded although more could join it."""
@@ -153,15 +154,15 @@ class Loading:
             self._warn_of_lost_values(stream, column, count)
         key = selection.sync_mode.key
         if selection.needs_new_key:
-            self._loader.change_key(stream, key=key)
-        result = self._loader.load(stream, table, key=key)
+            self._loader.change_key(stream, key=key, order=ORDER)
+        result = self._loader.load(stream, table, key=key, order=ORDER)
         self._catalog.note_load(stream, result.table, result.column_names, selection.sync_mode)
-        self._take_out_of_rejects(stream, table.column(SEQUENCE))
+        self._take_out_of_rejects(stream, table.select(DELIVERY))
         return int(table.num_rows)
 
-    def _take_out_of_rejects(self, stream: str, numbers: pa.ChunkedArray) -> None:
+    def _take_out_of_rejects(self, stream: str, deliveries: pa.Table) -> None:
         """Messages that can be decoded now, and could not be when they were read before, are rejects no more."""
-        if stream not in self._without_rejects and not self._loader.remove_rows(stream + REJECTED, SEQUENCE, numbers):
+        if stream not in self._without_rejects and not self._loader.remove_rows(stream + REJECTED, deliveries):
             self._without_rejects.add(stream)
 
     def _warn_of_lost_values(self, stream: str, column: str, count: int) -> None:
@@ -178,7 +179,7 @@ class Loading:
         if not tables:
             return 0
         table = combine(tables)
-        result = self._loader.load(stream + REJECTED, stamp(table, self._synced_at), key=(SEQUENCE,))
+        result = self._loader.load(stream + REJECTED, stamp(table, self._synced_at), key=DELIVERY, order=ORDER)
         self._without_rejects.discard(stream)
         known, _ = self._rejected.get(stream, (0, ""))
         self._rejected[stream] = (known + table.num_rows, result.table)

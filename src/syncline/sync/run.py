@@ -127,7 +127,7 @@ def run_sync(
         dropping: tuple[SourceWarning, ...] = ()
         try:
             dropping = _drop_columns(loader, catalog)
-            streams = _chosen_streams(source, catalog)
+            streams = _chosen_streams(source, loader, catalog)
             reading = _Reading(source, job, positions)
 
             def report(stream: str) -> None:
@@ -143,8 +143,9 @@ def run_sync(
         return SyncOutcome(done.rows, done.bytes, done.loads, done.rejected, len(streams))
 
 
-def _chosen_streams(source: Source, catalog: Catalog) -> list[Stream]:
+def _chosen_streams(source: Source, loader: Loader, catalog: Catalog) -> list[Stream]:
     streams = source.streams()
+    loader.note_sources([stream.name for stream in streams])
     chosen = catalog.choose_streams([stream.name for stream in streams])
     return [stream for stream in streams if stream.name in chosen]
 

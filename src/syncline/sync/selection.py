@@ -10,8 +10,15 @@ from syncline.warehouses.types import ColumnType
 KEY = "message_id"
 """The column that tells messages apart."""
 SEQUENCE = "sequence_num"
-"""The column that tells the deliveries of a message apart."""
-SYSTEM_COLUMNS = frozenset({SEQUENCE, SYNCED})
+"""The column that numbers messages, within what holds them in the source, or within a partition of it."""
+ENQUEUED = "enqueued_time"
+"""The column that says when the source took a message."""
+ORDER = (ENQUEUED, SEQUENCE)
+"""The columns that say which of two deliveries of a message is the later one. The number alone does not: in a
+partitioned topic its highest bits are the partition's, and one that is deleted and made anew counts from 1 again."""
+DELIVERY = (SEQUENCE, ENQUEUED)
+"""The columns that tell deliveries apart, those of a topic that was made anew too."""
+SYSTEM_COLUMNS = frozenset({*ORDER, SYNCED})
 """Columns that loading cannot do without, besides the key."""
 
 TYPE_LOCKED = "type_locked"
@@ -34,7 +41,7 @@ class SyncMode(StrEnum):
     @property
     def key(self) -> tuple[str, ...]:
         """The columns that tell rows apart."""
-        return (KEY, SEQUENCE) if self is SyncMode.HISTORY else (KEY,)
+        return (KEY, *DELIVERY) if self is SyncMode.HISTORY else (KEY,)
 
 
 class ChangeHandling(StrEnum):

@@ -45,19 +45,28 @@ class Loader(ABC):
 
     @abstractmethod
     def load(
-        self, source_name: str, table: pa.Table, *, key: Sequence[str] = ("message_id",), sequence: str = "sequence_num"
+        self,
+        source_name: str,
+        table: pa.Table,
+        *,
+        key: Sequence[str] = ("message_id",),
+        order: Sequence[str] = ("sequence_num",),
     ) -> LoadResult:
         """Merge a batch into the table of `source_name`, which is made when it is missing.
 
         When this returns, the rows are durable; when it raises, either all or none of them are there. Rows with the
-        same key become one, the highest `sequence` winning, whether they meet in one batch or in two. Column names are
-        the source's; types come from the Arrow fields (see :mod:`syncline.warehouses.types`). A new field becomes a
-        new column, and a column whose values no longer fit is widened in place.
+        same key become one, whether they meet in one batch or in two: the one that comes last by the columns of
+        `order`, the first of which counts most (null comes before any value). Column names are the source's; types
+        come from the Arrow fields (see :mod:`syncline.warehouses.types`). A new field becomes a new column, and a
+        column whose values no longer fit is widened in place. A table that was made with another key gets this one.
 
         Raises:
             WarehouseUnavailable: The destination cannot be reached just now.
             WarehouseError: It refused the batch.
         """
+
+    def note_sources(self, source_names: Sequence[str]) -> None:  # noqa: B027 - there may be nothing to keep
+        """Keep the names that the tables of these sources get by themselves: no other table takes one of them."""
 
     def rest(self) -> None:
         """Give others their turn: called when nothing is there to load for the moment.
@@ -70,9 +79,9 @@ class Loader(ABC):
         """
         return
 
-    def remove_rows(self, source_name: str, column: str, values: pa.ChunkedArray) -> bool:
-        """Remove the rows of the table of `source_name` whose `column` has one of the values, durably. Whether there
-        is such a table; where this kind of destination cannot remove rows, they stay.
+    def remove_rows(self, source_name: str, rows: pa.Table) -> bool:
+        """Remove the rows of the table of `source_name` that equal one of `rows` in all columns of `rows`, durably.
+        Whether there is such a table; where this kind of destination cannot remove rows, they stay.
 
         Raises:
             WarehouseUnavailable: The destination cannot be reached just now.
@@ -92,9 +101,9 @@ class Loader(ABC):
             "Drop them there yourself; blocked columns are not written in any case.",
         )
 
-    def change_key(self, source_name: str, *, key: Sequence[str], sequence: str = "sequence_num") -> None:
-        """Let the table of `source_name` have another key. Of the rows that it makes equal, the one with the highest
-        `sequence` stays. A missing table is no error.
+    def change_key(self, source_name: str, *, key: Sequence[str], order: Sequence[str] = ("sequence_num",)) -> None:
+        """Let the table of `source_name` have another key. Of the rows that it makes equal, the one that comes last by
+        `order` stays. A missing table is no error.
 
         Raises:
             WarehouseUnavailable: The destination cannot be reached just now.

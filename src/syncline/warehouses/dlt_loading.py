@@ -33,14 +33,12 @@ class DltConnection(Connection):
     def clean_up(self) -> None:
         """Remove what dlt leaves behind: its staging schema and its bookkeeping."""
 
-    def merge(self, plan: Plan, rows: pa.Table, key: list[str], sequence: str, folder: Path) -> None:
+    def merge(self, plan: Plan, rows: pa.Table, key: list[str], folder: Path) -> None:
         columns: dict[str, TColumnSchema] = {
             name: {"name": name, "data_type": "json"}
             for name, column_type in plan.column_types.items()
             if column_type.kind is Kind.JSON
         }
-        if sequence not in key:
-            columns[sequence] = {"name": sequence, "dedup_sort": "desc"}
         dlt_runtime.merge(
             self.dlt_destination(), self.schema, plan.table_name, rows, columns, key, folder, self.file_format
         )

@@ -20,8 +20,18 @@ from syncline.warehouses.duckdb_file import HeldFile, explain, more_memory, open
 from syncline.warehouses.errors import WarehouseError
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
 from syncline.warehouses.naming import Naming
-from syncline.warehouses.rows import newest
-from syncline.warehouses.sql import commented_source, key_condition, qualified, quoted, source_comment, text
+from syncline.warehouses.rows import Values
+from syncline.warehouses.sql import (
+    commented_source,
+    descending,
+    key_condition,
+    later,
+    latest_statements,
+    qualified,
+    quoted,
+    source_comment,
+    text,
+)
 from syncline.warehouses.types import ColumnType, Kind
 from syncline.warehouses.working import working_folder
 
@@ -171,52 +181,55 @@ class DuckdbConnection(Connection):
         with more_memory(self._connection) if plan.widened else nullcontext():
             self._execute_together(statements)
 
-    def remove_rows(self, table_name: str, column: str, values: pa.ChunkedArray) -> None:
+    def remove_rows(self, table_name: str, rows: pa.Table) -> None:
         table = qualified(self._catalog, self._schema, table_name)
-        with self._given("_values", pa.table({"value": values})):
-            self._connection.execute(
-                f"DELETE FROM {table} WHERE {quoted(column)} IN (SELECT value FROM _values)"  # noqa: S608 - quoted
-            )
+        condition = key_condition(rows.column_names, "_batch", table)
+        with self._given("_batch", rows):
+            self._connection.execute(f"DELETE FROM {table} USING _batch WHERE {condition}")  # noqa: S608 - quoted
 
     def drop_columns(self, table_name: str, columns: Sequence[str]) -> None:
         table = qualified(self._catalog, self._schema, table_name)
         self._execute_together([f"ALTER TABLE {table} DROP COLUMN {quoted(column)}" for column in columns])
 
-    def change_key(self, table_name: str, key: Sequence[str], sequence: str) -> None:
+    def change_key(self, table_name: str, key: Sequence[str], order: Sequence[str]) -> None:
         """There is no key in the table's definition, so only older rows have to go."""
         table = qualified(self._catalog, self._schema, table_name)
         older = (
             f"SELECT rowid FROM (SELECT rowid, row_number() OVER (PARTITION BY {', '.join(map(quoted, key))} "  # noqa: S608 - quoted
-            f"ORDER BY {quoted(sequence)} DESC) AS place FROM {table}) WHERE place > 1"
+            f"ORDER BY {descending(order)}) AS place FROM {table}) WHERE place > 1"
         )
         with more_memory(self._connection):
             self._execute_together([f"DELETE FROM {table} WHERE rowid IN ({older})"])  # noqa: S608
 
-    def highest(self, table_name: str, column: str) -> int | None:
+    def latest(self, table_name: str, order: Sequence[str]) -> Values | None:
         table = qualified(self._catalog, self._schema, table_name)
-        ((value,),) = self._connection.execute(f"SELECT max({quoted(column)}) FROM {table}").fetchall()  # noqa: S608
-        return None if value is None else int(value)
+        # As Arrow: DuckDB needs another library to give times with a zone as objects.
+        found = [
+            self._connection.sql(statement).to_arrow_table().column(0)[0].as_py()
+            for statement in latest_statements(table, list(map(quoted, order)))
+        ]
+        return None if None in found else tuple(found)
 
-    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], sequence: str) -> list[int]:
+    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], order: Sequence[str]) -> list[int]:
         places = pa.array(range(rows.num_rows), pa.int64())
         with self._given("_batch", rows.append_column("_place", places)):
             found = self._connection.execute(
                 f"SELECT b._place FROM _batch b JOIN {qualified(self._catalog, self._schema, table_name)} d "  # noqa: S608 - quoted
-                f"ON {key_condition(key, 'b', 'd')} WHERE d.{quoted(sequence)} > b.{quoted(sequence)}"
+                f"ON {key_condition(key, 'b', 'd')} WHERE {later(order, 'd', 'b')}"
             ).fetchall()
         return [place for (place,) in found]
 
     def storable(self, column: pa.ChunkedArray, column_type: ColumnType) -> pa.ChunkedArray:
         return column
 
-    def merge(self, plan: Plan, rows: pa.Table, key: list[str], sequence: str, folder: Path) -> None:
+    def merge(self, plan: Plan, rows: pa.Table, key: list[str], folder: Path) -> None:
         table = qualified(self._catalog, self._schema, plan.table_name)
         statements = [f"INSERT INTO {table} BY NAME SELECT * FROM _batch"]  # noqa: S608 - quoted
         if not plan.is_new:
             of_batch = f"DELETE FROM {table} USING _batch WHERE {key_condition(key, '_batch', table)}"  # noqa: S608
             statements.insert(0, of_batch)
         room = more_memory(self._connection) if rows.nbytes > LARGE_LOAD else nullcontext()
-        with room, self._given("_batch", newest(rows, key, sequence)):
+        with room, self._given("_batch", rows):
             self._execute_together(statements)
 
     @contextmanager

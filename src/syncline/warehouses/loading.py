@@ -7,18 +7,18 @@ that became too narrow are widened, all by us and with our types. The merge then
 import shutil
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from syncline.warehouses import types
 from syncline.warehouses.base import Loader, LoadResult
 from syncline.warehouses.errors import WarehouseError
 from syncline.warehouses.naming import Naming, assign
+from syncline.warehouses.rows import Values, first_and_last, newest
 from syncline.warehouses.types import ColumnType
 
 _TABLES_OF_DLT = frozenset({"_dlt_loads", "_dlt_version", "_dlt_pipeline_state"})
@@ -82,28 +82,34 @@ class Connection(ABC):
     def change(self, plan: Plan, source_name: str, key: Sequence[str]) -> None:
         """Make the table or change its columns, all in one transaction."""
 
-    @abstractmethod
-    def highest(self, table_name: str, column: str) -> int | None:
-        """The highest value of a column; None in an empty table."""
+    def key(self, table_name: str) -> list[str] | None:
+        """The columns of the key that the table was made with; None where tables have none."""
+        return None
 
     @abstractmethod
-    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], sequence: str) -> list[int]:
-        """Places in `rows` (the key and sequence columns) of those that the table has with a higher sequence."""
+    def latest(self, table_name: str, order: Sequence[str]) -> Values | None:
+        """The highest value of the first column of `order`, and of the next one among the rows that have it, and so
+        on. None in a table without such values."""
+
+    @abstractmethod
+    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], order: Sequence[str]) -> list[int]:
+        """Places in `rows` (the columns of `key` and `order`) of those that the table has in a form that comes later
+        by `order`. Null comes before any value."""
 
     @abstractmethod
     def storable(self, column: pa.ChunkedArray, column_type: ColumnType) -> pa.ChunkedArray:
         """The column as this warehouse can store it."""
 
     @abstractmethod
-    def merge(self, plan: Plan, rows: pa.Table, key: list[str], sequence: str, folder: Path) -> None:
+    def merge(self, plan: Plan, rows: pa.Table, key: list[str], folder: Path) -> None:
         """Merge rows, named and typed as the plan says, into the table, which fits: all or nothing, and durably.
 
-        Rows with the same key become one, the highest `sequence` winning; no row of the table is newer. `folder` is
-        for files of this load alone; it is not there yet, and goes afterwards.
+        No two rows have one key, and no row of the table is newer. `folder` is for files of this load alone; it is not
+        there yet, and goes afterwards.
         """
 
-    def remove_rows(self, table_name: str, column: str, values: pa.ChunkedArray) -> None:
-        """Remove the rows whose column has one of the values.
+    def remove_rows(self, table_name: str, rows: pa.Table) -> None:
+        """Remove the rows that equal one of `rows`, named as here, in all of its columns.
 
         Raises:
             NotImplementedError: This warehouse cannot.
@@ -118,9 +124,9 @@ class Connection(ABC):
         """
         raise NotImplementedError
 
-    def change_key(self, table_name: str, key: Sequence[str], sequence: str) -> None:
-        """Let the table have another key, all in one transaction. Of rows that are equal by it, the one with the
-        highest `sequence` stays.
+    def change_key(self, table_name: str, key: Sequence[str], order: Sequence[str]) -> None:
+        """Let the table have another key, all in one transaction. Of rows that are equal by it, the one that comes
+        last by `order` stays.
 
         Raises:
             NotImplementedError: This warehouse cannot.
@@ -154,21 +160,31 @@ class SqlLoader(Loader):
         self._naming = naming
         self._lock = threading.Lock()
         self._loads = 0
-        self._highest: dict[str, int] = {}
+        self._latest: dict[str, Values] = {}
+        """By table, the last of its rows by their order, as far as it is known."""
+        self._sources: Sequence[str] = ()
+        self._keyed: set[str] = set()
+        """Tables that have the key that loads go by."""
 
     def load(
-        self, source_name: str, table: pa.Table, *, key: Sequence[str] = ("message_id",), sequence: str = "sequence_num"
+        self,
+        source_name: str,
+        table: pa.Table,
+        *,
+        key: Sequence[str] = ("message_id",),
+        order: Sequence[str] = ("sequence_num",),
     ) -> LoadResult:
         with self._lock, self._errors_explained(), self._connect() as connection:
             connection.prepare_schema()
             plan = self._plan(connection, source_name, table)
             if plan.is_new or plan.added or plan.widened:
                 connection.change(plan, source_name, [plan.names[name] for name in key])
-            shaped = _shape(connection, plan, table)
-            key_names = [plan.names[name] for name in key]
-            current = self._without_outdated(connection, plan, shaped, key_names, plan.names[sequence])
+            key_names, order_names = [plan.names[name] for name in key], [plan.names[name] for name in order]
+            self._see_to_key(connection, plan, key_names, order_names)
+            shaped = newest(_shape(connection, plan, table), key_names, order_names)
+            current = self._without_outdated(connection, plan, shaped, key_names, order_names)
             if current.num_rows:
-                self._merge(connection, plan, current, key_names, plan.names[sequence])
+                self._merge(connection, plan, current, key_names)
         return LoadResult(
             plan.table_name,
             table.num_rows,
@@ -177,19 +193,22 @@ class SqlLoader(Loader):
             plan.names,
         )
 
+    def note_sources(self, source_names: Sequence[str]) -> None:
+        self._sources = source_names
+
     def rest(self) -> None:
         with self._lock, self._errors_explained():
             self._rest()
 
-    def remove_rows(self, source_name: str, column: str, values: pa.ChunkedArray) -> bool:
+    def remove_rows(self, source_name: str, rows: pa.Table) -> bool:
         with self._lock, self._errors_explained(), self._connect() as connection:
             table_name, names = _standing(connection, source_name)
-            if table_name is None or column not in names:
+            if table_name is None or not names.keys() >= set(rows.column_names):
                 return False
             try:
-                connection.remove_rows(table_name, names[column], values)
+                connection.remove_rows(table_name, rows.rename_columns([names[name] for name in rows.column_names]))
             except NotImplementedError:
-                return super().remove_rows(source_name, column, values)
+                return super().remove_rows(source_name, rows)
         return True
 
     def drop_columns(self, source_name: str, columns: Sequence[str]) -> None:
@@ -202,21 +221,25 @@ class SqlLoader(Loader):
                 except NotImplementedError:
                     super().drop_columns(source_name, columns)
 
-    def change_key(self, source_name: str, *, key: Sequence[str], sequence: str = "sequence_num") -> None:
+    def change_key(self, source_name: str, *, key: Sequence[str], order: Sequence[str] = ("sequence_num",)) -> None:
         with self._lock, self._errors_explained(), self._connect() as connection:
             table_name, names = _standing(connection, source_name)
             if table_name is not None:
                 try:
-                    connection.change_key(table_name, [names[column] for column in key], names[sequence])
+                    # A column that is not there yet comes with the next load, which then sees to the key.
+                    connection.change_key(table_name, _those_in(names, key), _those_in(names, order))
                 except NotImplementedError:
-                    super().change_key(source_name, key=key, sequence=sequence)
+                    super().change_key(source_name, key=key, order=order)
 
     def _plan(self, connection: Connection, source_name: str, table: pa.Table) -> Plan:
-        table_name = connection.fold(
-            assign([source_name], connection.tables(), self._naming, connection.longest_name, taken=_TABLES_OF_DLT)[
-                source_name
-            ]
+        tables = assign(
+            [*self._sources, source_name],
+            connection.tables(),
+            self._naming,
+            connection.longest_name,
+            taken=_TABLES_OF_DLT,
         )
+        table_name = connection.fold(tables[source_name])
         existing = connection.columns(table_name)
         known = {column.source_name: column.name for column in existing.values() if column.source_name is not None}
         names = assign(table.column_names, known, self._naming, connection.longest_name, taken=known.values())
@@ -239,34 +262,44 @@ class SqlLoader(Loader):
         names = {field.name: names[field.name] for field in table.schema}
         return Plan(table_name, not existing, names, column_types, added, widened)
 
+    def _see_to_key(self, connection: Connection, plan: Plan, key: list[str], order: list[str]) -> None:
+        """Give a table that was made with another key this one."""
+        if plan.table_name in self._keyed:
+            return
+        standing = None if plan.is_new else connection.key(plan.table_name)
+        if standing is not None and set(standing) != set(key):
+            connection.change_key(plan.table_name, key, order)
+        self._keyed.add(plan.table_name)
+
     def _without_outdated(
-        self, connection: Connection, plan: Plan, rows: pa.Table, key: list[str], sequence: str
+        self, connection: Connection, plan: Plan, rows: pa.Table, key: list[str], order: list[str]
     ) -> pa.Table:
         """The rows that the destination does not have in a newer form.
 
         A batch that is newer than all of the table, as it is in every sync but a historical one, needs no look.
         """
-        bounds = pc.min_max(rows.column(sequence)).as_py()
-        if plan.is_new:
-            highest = None
-        elif plan.table_name in self._highest:
-            highest = self._highest[plan.table_name]
+        if plan.is_new or not plan.added.keys().isdisjoint(order):
+            latest = None
+        elif plan.table_name in self._latest:
+            latest = self._latest[plan.table_name]
         else:
-            highest = connection.highest(plan.table_name, sequence)
-        if bounds["max"] is not None:
-            self._highest[plan.table_name] = bounds["max"] if highest is None else max(highest, bounds["max"])
-        if highest is None or bounds["min"] is None or bounds["min"] > highest or sequence in key:
+            latest = connection.latest(plan.table_name, order)
+        first, last = first_and_last(rows, order)
+        if last is not None:
+            self._latest[plan.table_name] = last if latest is None else max(latest, last)
+        if latest is None or (first is not None and first > latest) or set(order) <= set(key):
             return rows
-        outdated = connection.outdated(plan.table_name, rows.select([*key, sequence]), key, sequence)
+        columns = list(dict.fromkeys([*key, *order]))
+        outdated = connection.outdated(plan.table_name, rows.select(columns), key, order)
         if not outdated:
             return rows
         return rows.take(pa.array(sorted(set(range(rows.num_rows)).difference(outdated)), pa.int64()))
 
-    def _merge(self, connection: Connection, plan: Plan, rows: pa.Table, key: list[str], sequence: str) -> None:
+    def _merge(self, connection: Connection, plan: Plan, rows: pa.Table, key: list[str]) -> None:
         self._loads += 1
         folder = self._folder / f"load-{self._loads}"
         try:
-            connection.merge(plan, rows, key, sequence, folder)
+            connection.merge(plan, rows, key, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -288,6 +321,10 @@ def _standing(connection: Connection, source_name: str) -> tuple[str | None, dic
     return table_name, {
         column.source_name or column.name: column.name for column in connection.columns(table_name).values()
     }
+
+
+def _those_in(names: Mapping[str, str], columns: Sequence[str]) -> list[str]:
+    return [names[column] for column in columns if column in names]
 
 
 def _known_type(column: ExistingColumn, table_name: str) -> ColumnType:

@@ -29,9 +29,13 @@ from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoa
 from syncline.warehouses.naming import Naming
 from syncline.warehouses.postgres_config import DECLARATION, PostgresConfig, ssl_mode, unavailable
 from syncline.warehouses.postgres_dlt import Database
+from syncline.warehouses.rows import Values
 from syncline.warehouses.sql import (
     commented_source,
+    descending,
     key_condition,
+    later,
+    latest_statements,
     qualified,
     quoted,
     source_comment,
@@ -190,17 +194,28 @@ class PostgresConnection(DltConnection):
             for statement in statements:
                 self._execute(statement)
 
-    def remove_rows(self, table_name: str, column: str, values: pa.ChunkedArray) -> None:
+    def remove_rows(self, table_name: str, rows: pa.Table) -> None:
+        source, parameters = _unnested(rows)
         table = qualified(self.schema, table_name)
-        self._execute(f"DELETE FROM {table} WHERE {quoted(column)} = ANY(%s)", values.to_pylist())  # noqa: S608 - quoted
+        condition = key_condition(rows.column_names, "b", table)
+        self._execute(f"DELETE FROM {table} USING {source} WHERE {condition}", *parameters)  # noqa: S608 - quoted
+
+    def key(self, table_name: str) -> list[str] | None:
+        rows = self._execute(
+            "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid "
+            "AND a.attnum = ANY(i.indkey) WHERE i.indrelid = %s::regclass AND i.indisprimary",
+            qualified(self.schema, table_name),
+        )
+        return [name for (name,) in rows] or None
 
     def drop_columns(self, table_name: str, columns: Sequence[str]) -> None:
         dropped = ", ".join(f"DROP COLUMN {quoted(column)}" for column in columns)
         self._execute(f"ALTER TABLE {qualified(self.schema, table_name)} {dropped}")
 
-    def change_key(self, table_name: str, key: Sequence[str], sequence: str) -> None:
+    def change_key(self, table_name: str, key: Sequence[str], order: Sequence[str]) -> None:
         table = qualified(self.schema, table_name)
         columns = ", ".join(map(quoted, key))
+        stored = self.columns(table_name)
         present = self._execute(
             "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'p'", table
         )
@@ -208,27 +223,28 @@ class PostgresConnection(DltConnection):
             self._execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
             for (name,) in present:
                 self._execute(f"ALTER TABLE {table} DROP CONSTRAINT {quoted(name)}")
+            for name in key:
+                if stored[name].column_type == types.INSTANT:  # rows of an older version may have none
+                    missing = f"{quoted(name)} IS NULL"
+                    self._execute(f"UPDATE {table} SET {quoted(name)} = 'epoch' WHERE {missing}")  # noqa: S608 - quoted
             self._execute(
                 f"DELETE FROM {table} WHERE ctid IN (SELECT place FROM (SELECT ctid AS place, row_number() OVER "  # noqa: S608 - quoted
-                f"(PARTITION BY {columns} ORDER BY {quoted(sequence)} DESC) AS rank FROM {table}) ranked "
+                f"(PARTITION BY {columns} ORDER BY {descending(order)}) AS rank FROM {table}) ranked "
                 "WHERE rank > 1)"
             )
             self._execute(f"ALTER TABLE {table} ADD PRIMARY KEY ({columns})")
 
-    def highest(self, table_name: str, column: str) -> int | None:
-        table = qualified(self.schema, table_name)
-        ((value,),) = self._execute(f"SELECT max({quoted(column)}) FROM {table}")  # noqa: S608 - quoted
-        return None if value is None else int(value)
+    def latest(self, table_name: str, order: Sequence[str]) -> Values | None:
+        statements = latest_statements(qualified(self.schema, table_name), list(map(quoted, order)))
+        found = [self._execute(statement)[0][0] for statement in statements]
+        return None if None in found else tuple(found)
 
-    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], sequence: str) -> list[int]:
-        names = list(dict.fromkeys([*key, sequence]))
-        arrays = ", ".join(f"%s::{_sql_type(types.from_arrow(rows.schema.field(name)))}[]" for name in names)
-        columns = ", ".join(quoted(name) for name in (*names, "_place"))
+    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], order: Sequence[str]) -> list[int]:
+        source, parameters = _unnested(rows)
         found = self._execute(
-            f"SELECT b._place - 1 FROM unnest({arrays}) WITH ORDINALITY AS b({columns}) "  # noqa: S608 - quoted
-            f"JOIN {qualified(self.schema, table_name)} d ON {key_condition(key, 'b', 'd')} "
-            f"WHERE d.{quoted(sequence)} > b.{quoted(sequence)}",
-            *(rows.column(name).to_pylist() for name in names),
+            f"SELECT b._place - 1 FROM {source} JOIN {qualified(self.schema, table_name)} d "  # noqa: S608 - quoted
+            f"ON {key_condition(key, 'b', 'd')} WHERE {later(order, 'd', 'b')}",
+            *parameters,
         )
         return [place for (place,) in found]
 
@@ -270,6 +286,13 @@ class PostgresConnection(DltConnection):
     def _execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         cursor = self._connection.execute(statement.encode(), parameters or None)
         return cursor.fetchall() if cursor.description else []
+
+
+def _unnested(rows: pa.Table) -> tuple[str, list[list[Any]]]:
+    """Rows as a source of a query, named `b`, with their places from 1 on as `_place`; and its parameters."""
+    arrays = ", ".join(f"%s::{_sql_type(types.from_arrow(field))}[]" for field in rows.schema)
+    columns = ", ".join(map(quoted, (*rows.column_names, "_place")))
+    return f"unnest({arrays}) WITH ORDINALITY AS b({columns})", [column.to_pylist() for column in rows.columns]
 
 
 def explain(error: BaseException) -> WarehouseError:

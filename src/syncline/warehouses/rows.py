@@ -1,31 +1,79 @@
-"""What merges do with rows before they reach a destination."""
+"""What merges do with rows before they reach a destination.
 
-from collections.abc import Sequence
+Rows are ordered by several columns, the first of which counts most; null comes before any value.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_LOWEST = -(2**63)
+Values = tuple[Any, ...]
+"""What a row has in some columns."""
 
 
-def newest(rows: pa.Table, key: Sequence[str], sequence: str) -> pa.Table:
-    """Of the rows with the same key, the one with the highest sequence; the last one of several.
+def newest(rows: pa.Table, key: Sequence[str], order: Sequence[str]) -> pa.Table:
+    """Of the rows with the same key, the one that comes last by `order`; the last one of several that are equal.
 
     Keys are never null. Where no key repeats, which is the rule, this is one look at the key columns.
     """
     if _distinct(rows, key) == rows.num_rows:
         return rows
-    numbers = pc.fill_null(rows.column(sequence).cast(pa.int64()), _LOWEST)
-    places = pa.array(range(rows.num_rows), pa.int64())
-    order = pc.sort_indices(
-        pa.table({"sequence": numbers, "place": places}),
-        sort_keys=[("sequence", "ascending"), ("place", "ascending")],
-    )
+    ordered = _ordered(rows, order)
     names = [str(number) for number in range(len(key))]
-    ascending = pa.table([*(rows.column(name).take(order) for name in key), order], names=[*names, "place"])
+    ascending = pa.table([*(rows.column(name).take(ordered) for name in key), ordered], names=[*names, "place"])
     # "last" goes by the order of the rows, which threads would not keep.
     last = ascending.group_by(names, use_threads=False).aggregate([("place", "last")]).column("place_last")
     return rows.take(last.take(pc.sort_indices(last)))
+
+
+def first_and_last(rows: pa.Table, order: Sequence[str]) -> tuple[Values | None, Values | None]:
+    """What the first and the last row by `order` have in its columns; None where that is not all values."""
+    return _extreme(rows, order, "min"), _extreme(rows, order, "max")
+
+
+def older(rows: pa.Table, key: Sequence[str], order: Sequence[str], standing: Mapping[Values, Values]) -> list[int]:
+    """Places of the rows that stand somewhere in a later form. `standing` has, by the key, what stands in the columns
+    of `order`."""
+    found = []
+    for place, (of_row, values) in enumerate(zip(values_of(rows, key), values_of(rows, order), strict=True)):
+        there = standing.get(of_row)
+        if there is not None and _comparable(there) > _comparable(values):
+            found.append(place)
+    return found
+
+
+def values_of(table: pa.Table, columns: Sequence[str]) -> list[Values]:
+    """What each row has in some columns."""
+    return list(zip(*(table.column(name).to_pylist() for name in columns), strict=True))
+
+
+def _comparable(values: Values) -> list[tuple[bool, Any]]:
+    return [(value is not None, value) for value in values]
+
+
+def _extreme(rows: pa.Table, order: Sequence[str], which: str) -> Values | None:
+    values = []
+    for name in order:
+        column = rows.column(name)
+        value = pc.min_max(column)[which]
+        if not value.is_valid or (which == "min" and column.null_count):
+            return None
+        values.append(value.as_py())
+        rows = rows.filter(pc.equal(column, value))
+    return tuple(values)
+
+
+def _ordered(rows: pa.Table, order: Sequence[str]) -> pa.Array:
+    """The places of the rows in their order; where that is the same, as they stand."""
+    columns = [rows.column(name) for name in order]
+    names = [str(number) for number in range(len(order))]
+    places = pa.array(range(rows.num_rows), pa.int64())
+    return pc.sort_indices(
+        pa.table([*columns, places], names=[*names, "place"]),
+        sort_keys=[*((name, "ascending", "at_start") for name in names), ("place", "ascending", "at_start")],
+    )
 
 
 def _distinct(rows: pa.Table, key: Sequence[str]) -> int:

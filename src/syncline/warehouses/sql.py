@@ -1,6 +1,6 @@
 """SQL that is the same in every warehouse."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from syncline.warehouses.naming import fit
 
@@ -26,6 +26,33 @@ def text(value: str) -> str:
 def key_condition(key: Sequence[str], left: str, right: str) -> str:
     """That the rows named `left` and `right` have the same key."""
     return " AND ".join(f"{left}.{quoted(name)} = {right}.{quoted(name)}" for name in key)
+
+
+def later(order: Sequence[str], left: str, right: str) -> str:
+    """That the row named `left` comes after the one named `right`, by columns of which the first counts most. Null
+    comes before any value."""
+    alternatives = []
+    equal = ""
+    for name in order:
+        a, b = f"{left}.{quoted(name)}", f"{right}.{quoted(name)}"
+        alternatives.append(f"{equal}({a} > {b} OR ({b} IS NULL AND {a} IS NOT NULL))")
+        equal += f"{a} IS NOT DISTINCT FROM {b} AND "
+    return "(" + " OR ".join(alternatives) + ")"
+
+
+def latest_statements(table: str, columns: Sequence[str]) -> Iterator[str]:
+    """A statement for each of the columns, all in quotes: its highest value among the rows of a table that have the
+    highest ones of the columns before it."""
+    condition = ""
+    for column in columns:
+        statement = f"SELECT MAX({column}) FROM {table}{condition}"  # noqa: S608 - quoted
+        yield statement
+        condition += f"{' AND' if condition else ' WHERE'} {column} = ({statement})"
+
+
+def descending(order: Sequence[str]) -> str:
+    """What sorts the last row by `order` first."""
+    return ", ".join(f"{quoted(name)} DESC NULLS LAST" for name in order)
 
 
 def staging_schema(schema: str, longest: int) -> str:

@@ -10,6 +10,8 @@ its name and mended before the next load.
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +26,8 @@ from syncline.warehouses.cloud.service import CloudService, Dialect
 from syncline.warehouses.dlt_loading import DltConnection
 from syncline.warehouses.dlt_runtime import PIPELINE
 from syncline.warehouses.loading import ExistingColumn, Plan
+from syncline.warehouses.rows import Values, older, values_of
+from syncline.warehouses.sql import latest_statements
 from syncline.warehouses.types import ColumnType, Kind
 
 NAMES = "_syncline_names"
@@ -127,40 +131,36 @@ class CloudConnection(DltConnection):
         for name, (_, target) in plan.widened.items():
             self._widen(plan.table_name, name, target)
 
-    def highest(self, table_name: str, column: str) -> int | None:
-        found = self._query(f"SELECT MAX({self._quoted(column)}) FROM {self._table(table_name)}")  # noqa: S608 - quoted
-        return None if found[0][0] is None else int(found[0][0])
+    def latest(self, table_name: str, order: Sequence[str]) -> Values | None:
+        statements = latest_statements(self._table(table_name), list(map(self._quoted, order)))
+        found = tuple(_plain(self._query(statement)[0][0]) for statement in statements)
+        return None if None in found else found
 
-    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], sequence: str) -> list[int]:
-        names = list(dict.fromkeys([*key, sequence]))
+    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], order: Sequence[str]) -> list[int]:
+        names = list(dict.fromkeys([*key, *order]))
         selected = ", ".join(self._quoted(name) for name in names)
         first = self._quoted(key[0])
-        newest: dict[tuple[Any, ...], int] = {}
+        standing: dict[Values, Values] = {}
         values = list(dict.fromkeys(value for value in rows.column(key[0]).to_pylist() if value is not None))
         for start in range(0, len(values), self._batch_of_keys):
             some = values[start : start + self._batch_of_keys]
             places = ", ".join(["%s"] * len(some))
             statement = f"SELECT {selected} FROM {self._table(table_name)} WHERE {first} IN ({places})"  # noqa: S608
             for found in self._query(statement, *some):
-                values_of = dict(zip(names, found, strict=True))
-                if values_of[sequence] is not None:
-                    newest[tuple(values_of[name] for name in key)] = int(values_of[sequence])
-        keys = zip(*(rows.column(name).to_pylist() for name in key), strict=True)
-        sequences = rows.column(sequence).to_pylist()
-        return [
-            place
-            for place, (of_row, number) in enumerate(zip(keys, sequences, strict=True))
-            if number is not None and newest.get(of_row, number) > number
-        ]
+                of_row = dict(zip(names, map(_plain, found), strict=True))
+                standing[tuple(of_row[name] for name in key)] = tuple(of_row[name] for name in order)
+        return older(rows, key, order, standing)
 
-    def remove_rows(self, table_name: str, column: str, values: pa.ChunkedArray) -> None:
+    def remove_rows(self, table_name: str, rows: pa.Table) -> None:
         """A part after the other; harmless to repeat."""
-        wanted = values.to_pylist()
-        for start in range(0, len(wanted), self._batch_of_keys):
-            some = wanted[start : start + self._batch_of_keys]
-            places = ", ".join(["%s"] * len(some))
-            statement = f"DELETE FROM {self._table(table_name)} WHERE {self._quoted(column)} IN ({places})"  # noqa: S608
-            self._sql.execute_sql(statement, *some)
+        wanted = values_of(rows, rows.column_names)
+        of_one = " AND ".join(f"{self._quoted(name)} = %s" for name in rows.column_names)
+        step = max(1, self._batch_of_keys // rows.num_columns)
+        for start in range(0, len(wanted), step):
+            some = wanted[start : start + step]
+            condition = " OR ".join([f"({of_one})"] * len(some))
+            statement = f"DELETE FROM {self._table(table_name)} WHERE {condition}"  # noqa: S608 - quoted
+            self._sql.execute_sql(statement, *(value for values in some for value in values))
 
     def drop_columns(self, table_name: str, columns: Sequence[str]) -> None:
         """One after the other; harmless to repeat."""
@@ -257,6 +257,15 @@ class CloudConnection(DltConnection):
 
     def _quoted(self, name: str) -> str:
         return self._sql.escape_column_name(name)
+
+
+def _plain(value: Any) -> Any:
+    """A value of a key or an order, as drivers give it: an integer may come as a decimal, a time without its zone."""
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    return value
 
 
 def _data_type(column_type: ColumnType) -> TColumnSchema:

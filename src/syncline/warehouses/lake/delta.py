@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from syncline.warehouses import types
 from syncline.warehouses.lake.rows import shaped
@@ -28,11 +27,6 @@ class DeltaTables:
         if table is None:
             return {}
         return {field.name: types.from_arrow(field) for field in table.to_pyarrow_dataset().schema}
-
-    def highest(self, table_name: str, column: str) -> int | None:
-        """The highest value of a column."""
-        values = [pc.max(part.column(column)).as_py() for part in self.read(table_name, [column])]
-        return max((value for value in values if value is not None), default=None)
 
     def read(self, table_name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Some columns of every row, in parts."""

@@ -35,15 +35,6 @@ class ParquetTables:
         with self._open(table_name) as file:
             return {f.name: types.from_arrow(f) for f in file.schema_arrow} if file is not None else {}
 
-    def highest(self, table_name: str, column: str) -> int | None:
-        """The highest value of a column."""
-        highest: int | None = None
-        for table in self._read(table_name, [column]):
-            value = pc.max(table.column(column)).as_py()
-            if value is not None:
-                highest = value if highest is None else max(highest, value)
-        return highest
-
     def read(self, table_name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Some columns of every row, in parts."""
         return self._read(table_name, list(columns))

@@ -1,11 +1,12 @@
 """What merges into a lake do with rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from syncline.warehouses import types
+from syncline.warehouses.rows import Values, older, values_of
 
 
 def replaced(table: pa.Table, rows: pa.Table, key: Sequence[str]) -> pa.Array:
@@ -13,8 +14,8 @@ def replaced(table: pa.Table, rows: pa.Table, key: Sequence[str]) -> pa.Array:
     if len(key) == 1:
         wanted = rows.column(key[0]).combine_chunks().cast(table.schema.field(key[0]).type)
         return pc.is_in(table.column(key[0]), value_set=wanted)
-    keys = set(_keys(rows, key))
-    return pa.array([of_row in keys for of_row in _keys(table, key)], pa.bool_())
+    keys = set(values_of(rows, key))
+    return pa.array([of_row in keys for of_row in values_of(table, key)], pa.bool_())
 
 
 def shaped(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -29,21 +30,10 @@ def shaped(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def outdated(found: Sequence[pa.Table], rows: pa.Table, key: Sequence[str], sequence: str) -> list[int]:
-    """Places of those of `rows` that one of the tables found has with a higher sequence."""
-    highest: dict[tuple[object, ...], int] = {}
+def outdated(found: Iterable[pa.Table], rows: pa.Table, key: Sequence[str], order: Sequence[str]) -> list[int]:
+    """Places of those of `rows` that one of the tables found has in a form that comes later by `order`."""
+    latest: dict[Values, Values] = {}
     for table in found:
         standing = table.filter(replaced(table, rows, key))
-        numbers = standing.column(sequence).to_pylist()
-        keys = _keys(standing, key)
-        highest |= {of: number for of, number in zip(keys, numbers, strict=True) if number is not None}
-    numbers = rows.column(sequence).to_pylist()
-    return [
-        place
-        for place, of_row in enumerate(_keys(rows, key))
-        if numbers[place] is not None and highest.get(of_row, numbers[place]) > numbers[place]
-    ]
-
-
-def _keys(table: pa.Table, key: Sequence[str]) -> list[tuple[object, ...]]:
-    return list(zip(*(table.column(name).to_pylist() for name in key), strict=True))
+        latest |= zip(values_of(standing, key), values_of(standing, order), strict=True)
+    return older(rows, key, order, latest)

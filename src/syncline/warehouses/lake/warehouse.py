@@ -22,7 +22,7 @@ from syncline.warehouses.lake.rows import outdated
 from syncline.warehouses.lake.storage import EXTRAS, Storage, open_storage
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
 from syncline.warehouses.naming import Naming
-from syncline.warehouses.rows import newest
+from syncline.warehouses.rows import Values, first_and_last
 from syncline.warehouses.types import ColumnType, Kind
 from syncline.warehouses.working import working_folder
 
@@ -33,7 +33,6 @@ class LakeTables(Protocol):
     """How a table format reads and merges. What each does, :class:`~.parquet.ParquetTables` says."""
 
     def columns(self, table_name: str) -> dict[str, ColumnType]: ...
-    def highest(self, table_name: str, column: str) -> int | None: ...
     def read(self, table_name: str, columns: Sequence[str]) -> Iterator[pa.Table]: ...
     def merge(
         self, table_name: str, rows: pa.Table, target: dict[str, ColumnType], key: Sequence[str], folder: Path
@@ -133,21 +132,22 @@ class LakeConnection(Connection):
                 names.kinds.pop(name, None)
         write_names(self._storage, self._schema, plan.table_name, names, self._folder)
 
-    def highest(self, table_name: str, column: str) -> int | None:
-        return self.format.highest(table_name, column)
+    def latest(self, table_name: str, order: Sequence[str]) -> Values | None:
+        found = [first_and_last(part, order)[1] for part in self.format.read(table_name, order)]
+        return max((last for last in found if last is not None), default=None)
 
-    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], sequence: str) -> list[int]:
-        columns = list(dict.fromkeys([*key, sequence]))
-        return outdated(list(self.format.read(table_name, columns)), rows, key, sequence)
+    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], order: Sequence[str]) -> list[int]:
+        columns = list(dict.fromkeys([*key, *order]))
+        return outdated(list(self.format.read(table_name, columns)), rows, key, order)
 
     def storable(self, column: pa.ChunkedArray, column_type: ColumnType) -> pa.ChunkedArray:
         return column
 
-    def merge(self, plan: Plan, rows: pa.Table, key: list[str], sequence: str, folder: Path) -> None:
+    def merge(self, plan: Plan, rows: pa.Table, key: list[str], folder: Path) -> None:
         """The rest of the table takes the batch's wider types."""
         standing = {name: column.column_type for name, column in self.columns(plan.table_name).items()}
         target = {name: of for name, of in standing.items() if of is not None} | plan.column_types
-        self.format.merge(plan.table_name, newest(rows, key, sequence), target, key, self._folder)
+        self.format.merge(plan.table_name, rows, target, key, self._folder)
 
 
 def _complete(config: Configuration) -> DataLakeConfig:
