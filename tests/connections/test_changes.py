@@ -65,6 +65,41 @@ async def test_null_takes_away_what_may_be_absent_and_counts_as_absent_elsewhere
     assert (after["paused"], after["config"]) == (False, data["config"])
 
 
+async def test_empty_text_takes_away_what_may_be_absent(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
+    identifiers = ("private_link_id", "proxy_agent_id", "hybrid_deployment_agent_id", "local_processing_agent_id")
+    body["config"] |= {"subscriber_name": "reader", "namespace": "my-namespace"}
+    kept = {"sync_frequency": 1440, "daily_sync_time": "03:00", "data_delay_sensitivity": "HIGH"}
+    data = await create(client, body, **kept, **dict.fromkeys(identifiers, "one"))
+    emptied = {**dict.fromkeys(identifiers, ""), "daily_sync_time": "", "data_delay_sensitivity": ""}
+    config = {"subscriber_name": "", "namespace": ""}
+    after = await patch(client, data["id"], {**emptied, "config": config, "run_setup_tests": False})
+    assert "daily_sync_time" not in after
+    assert after["data_delay_sensitivity"] == "NORMAL"
+    assert [after[name] for name in identifiers] == [None] * len(identifiers)
+    assert after["config"].keys().isdisjoint(config)
+
+
+@pytest.mark.parametrize("change", [{}, {"paused": None}, {"config": {}}, {"run_setup_tests": False}])
+async def test_a_request_that_names_no_change_changes_and_tests_nothing(
+    client: httpx.AsyncClient, body: dict[str, Any], use_results: UseResults, change: dict[str, Any]
+) -> None:
+    tested = use_results(PASSED)
+    data = await create(client, body)
+    assert await patch(client, data["id"], change) == data
+    assert not tested
+
+
+async def test_a_request_can_ask_for_setup_tests_alone(
+    client: httpx.AsyncClient, body: dict[str, Any], use_results: UseResults, destination: None
+) -> None:
+    tested = use_results(PASSED)
+    data = await create(client, body, paused=True)
+    after = await patch(client, data["id"], {"run_setup_tests": True})
+    assert len(tested) == 1
+    assert after["status"]["setup_state"] == "connected"
+    assert [test["title"] for test in after["setup_tests"]] == ["Destination", PASSED.title]
+
+
 async def test_the_config_merges_and_a_masked_or_absent_secret_stays(
     client: httpx.AsyncClient, body: dict[str, Any], settings: Settings
 ) -> None:
@@ -104,10 +139,6 @@ async def test_nested_auth_merges_and_is_never_answered(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({}, "changes nothing"),
-        ({"run_setup_tests": True}, "/test"),
-        ({"trust_certificates": True, "trust_fingerprints": False}, "changes nothing"),
-        ({"paused": None}, "changes nothing"),
         ({"paused": "yes"}, "paused"),
         ({"sync_frequency": 7}, "sync_frequency"),
         ({"sync_frequency": True}, "sync_frequency"),
@@ -118,6 +149,9 @@ async def test_nested_auth_merges_and_is_never_answered(
         ({"schedule": "auto"}, "schedule"),
         ({"config": {"schema": "other"}}, "permanent"),
         ({"config": {"schema": None}}, "config.schema"),
+        ({"config": {"schema": ""}}, "config.schema"),
+        ({"config": {"connection_string": ""}}, "`auth_type` is ConnectionString"),
+        ({"networking_method": ""}, "networking_method"),
         ({"config": {"topic": "orders"}}, "did you mean `topics`"),
         ({"config": {"message_type": "CSV"}}, "config.message_type"),
         ({"config": {"schema_registry_secret": "******"}}, "none is stored"),

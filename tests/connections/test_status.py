@@ -110,6 +110,9 @@ def test_sync_state(stored: Connection, latest: Run | None, expected: str) -> No
             },
             "on_schedule",
         ),
+        # Another hour is tolerated, the time between two syncs.
+        ({"succeeded_at": NOW - timedelta(minutes=120), "data_delay_sensitivity": "SYNC_FREQUENCY"}, "on_schedule"),
+        ({"succeeded_at": NOW - timedelta(minutes=121), "data_delay_sensitivity": "SYNC_FREQUENCY"}, "delayed"),
         # The threshold counts with CUSTOM alone.
         ({"succeeded_at": NOW - timedelta(minutes=181), "data_delay_threshold": 600}, "delayed"),
         # Never synced.

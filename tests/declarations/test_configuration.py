@@ -81,6 +81,11 @@ def refused(**values: Any) -> InvalidField:
         ({"key": " "}, "config.key", "empty"),
         ({"key": "x" * 20_000}, "config.key", "at most 16384"),
         ({"enabled": True}, "config.kind", "must be key"),
+        ({"schema": ""}, "config.schema", "empty"),
+        ({"kind": ""}, "config.kind", "one of key, none"),
+        ({"names": ""}, "config.names", "a list, not text"),
+        ({"names": [None]}, "config.names[0]", "text, not null"),
+        ({"kind": "key", "key": ""}, "config.key", "needed when `kind` is key"),
     ],
 )
 def test_what_is_wrong_names_the_field_and_the_remedy(values: dict[str, Any], field: str, words: str) -> None:
@@ -88,6 +93,17 @@ def test_what_is_wrong_names_the_field_and_the_remedy(values: dict[str, Any], fi
     assert error.field == field
     assert words in error.message
     assert f"`{field}`" in str(error)
+
+
+def test_null_and_empty_text_are_the_same_as_nothing_where_nothing_is_needed() -> None:
+    values: dict[str, Any] = {"kind": None, "key": "", "port": None, "enabled": None, "names": None}
+    assert parse(**values, access={"identifier": ""}) == parse(access={})
+    assert parse(access=None) == parse()
+
+
+def test_empty_text_removes_a_value() -> None:
+    stored = parse(key="secret", access={"identifier": "me"})
+    assert stored.merge({"key": "", "access": {"identifier": ""}}).values() == parse(access={}).values()
 
 
 def test_the_offending_value_is_shown_shortened() -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema
 
-from syncline.api.models import RequestModel, ResponseModel, Timestamp
+from syncline.api.models import Clearable, RequestModel, ResponseModel, Timestamp
 from syncline.api.roles import ACCOUNT_ROLES, GROUP_ROLES, Level, Resource, Role
 from syncline.store.models import ApiKey, GroupUser, User
 
@@ -79,19 +79,19 @@ class InviteUser(RequestModel):
     email: Email
     given_name: Name
     family_name: Name
-    phone: Phone | None = None
-    picture: Picture | None = None
+    phone: Clearable[Phone] = None
+    picture: Clearable[Picture] = None
     role: AccountRole | None = None
     """Without a role in the account, the user may do what roles in groups allow."""
 
 
 class UpdateUser(RequestModel):
-    """The body of a request that changes a user. What is absent stays; a phone or picture that is null goes."""
+    """The body of a request that changes a user. What is absent stays; an empty phone or picture goes."""
 
     given_name: Name = Field(default_factory=str)
     family_name: Name = Field(default_factory=str)
-    phone: Phone | None = None
-    picture: Picture | None = None
+    phone: Clearable[Phone] = None
+    picture: Clearable[Picture] = None
     role: AccountRole = Field(default_factory=str)
 
 

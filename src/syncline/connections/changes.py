@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from syncline.api.authentication import Caller
-from syncline.api.errors import Conflict, InvalidInput
+from syncline.api.errors import Conflict
 from syncline.connections.schemas import UpdateConnectionRequest
 from syncline.connections.service import get_connection, lock_connection
 from syncline.connections.setup import Setup, copy_of
@@ -43,22 +43,16 @@ async def update_connection(
     connection_id: str,
     request: UpdateConnectionRequest,
 ) -> None:
-    """Change what the request names, to the end even when the client does not wait for it.
+    """Change what the request names, which may be nothing, to the end even when the client does not wait for it.
 
     A change of the setup is tested, unless the request forbids it; then the connection is incomplete until somebody
     tests it, and goes on syncing if it did. Pausing stops the sync that is under way, at its last checkpoint.
 
     Raises:
         NotFound: there is no such connection.
-        InvalidInput: the request changes nothing.
         InvalidField: `config` or `auth` is wrong, or would change the schema.
         Conflict: the setup was changed by another request meanwhile.
     """
-    if not request.names_a_change():
-        raise InvalidInput(
-            "The request changes nothing: send at least one of the connection's own fields, such as `paused` or "
-            f"`config`. POST /v1/connections/{connection_id}/test runs the setup tests alone."
-        )
     update = _Update(database, sealer, settings, executor, caller, connection_id, request)
     task = asyncio.create_task(update.carry_out())
     _under_way.add(task)

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
     StringConstraints,
@@ -12,11 +13,10 @@ from pydantic import (
     model_serializer,
 )
 
-from syncline.api.models import RequestModel, ResponseModel, Timestamp
+from syncline.api.models import Clearable, RequestModel, ResponseModel, Timestamp
 from syncline.engine.schedule import SYNC_FREQUENCIES
 
 ScheduleType = Literal["auto", "manual"]
-DataDelaySensitivity = Literal["LOW", "NORMAL", "HIGH", "CUSTOM"]
 DestinationSchemaNames = Literal["FIVETRAN_NAMING", "SOURCE_NAMING"]
 NetworkingMethod = Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"]
 
@@ -63,6 +63,12 @@ SyncFrequency = Annotated[  # not a Literal, to which true is 1
     AfterValidator(_sync_frequency),
     WithJsonSchema({"type": "integer", "enum": list(SYNC_FREQUENCIES)}),
 ]
+DataDelaySensitivity = Annotated[
+    Literal["LOW", "NORMAL", "HIGH", "CUSTOM", "SYNC_FREQUENCY"],
+    # The Terraform provider sends "" to get the default back.
+    BeforeValidator(lambda value: "NORMAL" if value == "" else value),
+]
+DailySyncTime = Annotated[str, AfterValidator(_daily_sync_time)]
 Identifier = Annotated[str, StringConstraints(max_length=255), AfterValidator(_identifier)]
 
 
@@ -98,23 +104,23 @@ class CreateConnectionRequest(RequestModel):
     data_delay_threshold: Annotated[int, Field(ge=0, le=MOST_MINUTES)] = Field(
         default=0, description="That time in minutes, when the sensitivity is CUSTOM."
     )
-    daily_sync_time: Annotated[str, AfterValidator(_daily_sync_time)] | None = Field(
+    daily_sync_time: Clearable[DailySyncTime] = Field(
         default=None,
         description="The hour of the daily sync, 00:00 to 23:00; counts when sync_frequency is 1440.",
         examples=["14:00"],
     )
     schedule_type: ScheduleType = Field(default="auto", description="With manual, nothing but a request starts a sync.")
-    local_processing_agent_id: Identifier | None = Field(
+    local_processing_agent_id: Clearable[Identifier] = Field(
         default=None, description="The former name of hybrid_deployment_agent_id.", deprecated=True
     )
-    hybrid_deployment_agent_id: Identifier | None = Field(
+    hybrid_deployment_agent_id: Clearable[Identifier] = Field(
         default=None, description="The agent that syncs on another machine."
     )
     connect_card_config: ConnectCardConfig | None = Field(
         default=None, description="Ask for a Connect Card, a page where another person completes the setup."
     )
-    proxy_agent_id: Identifier | None = Field(default=None, description="The proxy agent to connect through.")
-    private_link_id: Identifier | None = Field(default=None, description="The private link to connect through.")
+    proxy_agent_id: Clearable[Identifier] = Field(default=None, description="The proxy agent to connect through.")
+    private_link_id: Clearable[Identifier] = Field(default=None, description="The private link to connect through.")
     networking_method: NetworkingMethod = Field(default="Directly", description="How the source is reached.")
     destination_schema_names: DestinationSchemaNames | None = Field(
         default=None,
@@ -125,16 +131,7 @@ class CreateConnectionRequest(RequestModel):
     auth: dict[str, Any] | None = Field(default=None, description="Credentials of the source. Never answered.")
 
 
-_IDENTIFIERS = (
-    "private_link_id",
-    "proxy_agent_id",
-    "hybrid_deployment_agent_id",
-    "local_processing_agent_id",
-    "daily_sync_time",
-)
-"""What null takes away. Anything else that is null counts as absent."""
 _NOT_COLUMNS = frozenset({"config", "auth", "run_setup_tests", "is_historical_sync"})
-_TEST_CONTROLS = frozenset({"run_setup_tests", "trust_certificates", "trust_fingerprints"})
 
 
 class UpdateConnectionRequest(RequestModel):
@@ -156,7 +153,7 @@ class UpdateConnectionRequest(RequestModel):
     data_delay_threshold: Annotated[int, Field(ge=0, le=MOST_MINUTES)] | None = Field(
         default=None, description="That time in minutes, when the sensitivity is CUSTOM."
     )
-    daily_sync_time: Annotated[str, AfterValidator(_daily_sync_time)] | None = Field(
+    daily_sync_time: Clearable[DailySyncTime] = Field(
         default=None,
         description="The hour of the daily sync, 00:00 to 23:00; counts when sync_frequency is 1440.",
         examples=["14:00"],
@@ -167,30 +164,23 @@ class UpdateConnectionRequest(RequestModel):
     is_historical_sync: bool | None = Field(
         default=None, description="True starts a sync now that reads everything again; false changes nothing."
     )
-    local_processing_agent_id: Identifier | None = Field(
+    local_processing_agent_id: Clearable[Identifier] = Field(
         default=None, description="The former name of hybrid_deployment_agent_id.", deprecated=True
     )
-    hybrid_deployment_agent_id: Identifier | None = Field(
+    hybrid_deployment_agent_id: Clearable[Identifier] = Field(
         default=None, description="The agent that syncs on another machine."
     )
-    proxy_agent_id: Identifier | None = Field(default=None, description="The proxy agent to connect through.")
-    private_link_id: Identifier | None = Field(default=None, description="The private link to connect through.")
+    proxy_agent_id: Clearable[Identifier] = Field(default=None, description="The proxy agent to connect through.")
+    private_link_id: Clearable[Identifier] = Field(default=None, description="The private link to connect through.")
     networking_method: NetworkingMethod | None = Field(default=None, description="How the source is reached.")
     config: dict[str, Any] | None = Field(
         default=None, description="Settings of the source. Those that are absent stay, null removes one."
     )
     auth: dict[str, Any] | None = Field(default=None, description="Credentials of the source, in the same way.")
 
-    def names_a_change(self) -> bool:
-        """Whether anything of the connection is to change; what controls the setup tests is no change."""
-        return bool(self._sent() - _TEST_CONTROLS)
-
     def columns(self) -> dict[str, Any]:
         """The fields that are columns of the store, where they were sent."""
-        return {name: getattr(self, name) for name in sorted(self._sent() - _NOT_COLUMNS)}
-
-    def _sent(self) -> set[str]:
-        return {name for name in self.model_fields_set if name in _IDENTIFIERS or getattr(self, name) is not None}
+        return self.model_dump(exclude=set(_NOT_COLUMNS), exclude_unset=True)
 
 
 class ResyncRequest(RequestModel):

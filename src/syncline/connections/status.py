@@ -13,7 +13,8 @@ TOLERATED_DELAY = {
     "NORMAL": timedelta(hours=2),
     "HIGH": timedelta(minutes=15),
 }
-"""How long after the time by which a sync should have succeeded the data count as delayed. CUSTOM says it itself."""
+"""How long after the time by which a sync should have succeeded the data count as delayed. CUSTOM says it itself, and
+with SYNC_FREQUENCY it is the time between two syncs."""
 
 SyncState = Literal["scheduled", "syncing", "paused", "rescheduled"]
 
@@ -50,10 +51,11 @@ def _is_delayed(connection: Connection, now: datetime) -> bool:
     if connection.paused or connection.schedule_type == "manual" or not connection.was_connected:
         return False
     since = connection.succeeded_at or connection.created_at
-    tolerated = TOLERATED_DELAY.get(
-        connection.data_delay_sensitivity, timedelta(minutes=connection.data_delay_threshold)
-    )
-    return now > since + timedelta(minutes=connection.sync_frequency) + tolerated
+    between_syncs = timedelta(minutes=connection.sync_frequency)
+    if connection.data_delay_sensitivity == "SYNC_FREQUENCY":
+        return now > since + 2 * between_syncs
+    custom = timedelta(minutes=connection.data_delay_threshold)
+    return now > since + between_syncs + TOLERATED_DELAY.get(connection.data_delay_sensitivity, custom)
 
 
 def _alerts(notices: Iterable[Notice], kind: str) -> list[Alert]:

@@ -56,15 +56,19 @@ class Configuration(BaseModel):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], *, path: str = "config") -> Self:
-        """The configuration that a client sent. A field that is null counts as absent.
+        """The configuration that a client sent. A field that is null counts as absent, and so does an empty text, but
+        for one that is needed or is a choice.
 
         Raises:
             InvalidField: A field is unknown, read-only, of a wrong type or value, or the values cannot go together.
         """
         parsed = cls._validated(values, path)
+        known = parsed.effective()
         for name, _, details in cls._entries():
             if details.mandatory and name not in parsed._set_names():
                 raise InvalidField(f"{path}.{name}", f"is missing: {details.description}")
+            if values.get(name) == "" and known[name] != "" and (reason := _reason(details, known)):
+                raise InvalidField(f"{path}.{name}", f"is empty, and it is {reason}: give it a value")
         parsed._check_values(path)
         parsed.check(path)
         return parsed
@@ -80,8 +84,8 @@ class Configuration(BaseModel):
         return cls._validated({**public, **(secret or {})}, "config")
 
     def merge(self, update: Mapping[str, Any], *, path: str = "config") -> Self:
-        """This configuration with an update laid over it. Fields that are absent stay, null removes one, and a
-        secret sent as ``******`` stays as it is stored.
+        """This configuration with an update laid over it. Fields that are absent stay, null removes one, an empty
+        text does too where :meth:`parse` takes it, and a secret sent as ``******`` stays as it is stored.
 
         Raises:
             InvalidField: The update is wrong, changes a permanent field, or masks a secret that is not stored.
@@ -176,9 +180,27 @@ class Configuration(BaseModel):
         if not isinstance(values, Mapping):
             raise InvalidField(path, "must be an object of fields")
         try:
-            return cls.model_validate(_without_nulls(values))
+            return cls.model_validate(cls._without_empty(values))
         except ValidationError as error:
             raise cls._refusal(error, path) from None
+
+    @classmethod
+    def _without_empty(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values without those that say that there is none: null, and ``""`` where a text may be absent."""
+        attributes = {name: attribute for name, attribute, _ in cls._entries()}
+        kept: dict[str, Any] = {}
+        for name, value in values.items():
+            attribute = attributes.get(name)
+            nested = cls._nested(attribute) if attribute is not None else None
+            if value is None or (value == "" and attribute is not None and cls._is_clearable(attribute)):
+                continue
+            kept[name] = nested._without_empty(value) if nested and isinstance(value, Mapping) else value
+        return kept
+
+    @classmethod
+    def _is_clearable(cls, attribute: str) -> bool:
+        info = cls.model_fields[attribute]
+        return _unwrapped(info.annotation) == (str, False) and not _details(info).required
 
     @classmethod
     def _refusal(cls, error: ValidationError, path: str) -> InvalidField:
@@ -286,14 +308,6 @@ def _unwrapped(annotation: Any) -> tuple[Any, bool]:
     if get_origin(annotation) is list:
         return get_args(annotation)[0], True
     return annotation, False
-
-
-def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _without_nulls(value) if isinstance(value, Mapping) else value
-        for name, value in values.items()
-        if value is not None
-    }
 
 
 def _as_tuple(values: Any) -> tuple[Any, ...]:

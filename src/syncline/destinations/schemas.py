@@ -1,11 +1,8 @@
 """Request and response models of destinations."""
 
-from collections.abc import Container
 from typing import Any, Literal
 
-from pydantic import model_validator
-
-from syncline.api.models import RequestModel, ResponseModel
+from syncline.api.models import Clearable, RequestModel, ResponseModel
 
 Region = Literal[
     "LOCAL",
@@ -77,7 +74,7 @@ SetupStatus = Literal["incomplete", "connected", "broken"]
 
 
 class CreateDestination(RequestModel):
-    """The body of a request for a new destination. A field that is null counts as absent."""
+    """The body of a request for a new destination."""
 
     group_id: str
     service: str
@@ -89,16 +86,11 @@ class CreateDestination(RequestModel):
     trust_fingerprints: bool = False
     daylight_saving_time_enabled: bool = False
     networking_method: NetworkingMethod = "Directly"
-    private_link_id: str | None = None
-    proxy_agent_id: str | None = None
-    hybrid_deployment_agent_id: str | None = None
-    local_processing_agent_id: str | None = None
-    external_secrets_manager_id: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, values: Any) -> Any:
-        return _without_nulls(values, keep=())
+    private_link_id: Clearable[str] = None
+    proxy_agent_id: Clearable[str] = None
+    hybrid_deployment_agent_id: Clearable[str] = None
+    local_processing_agent_id: Clearable[str] = None
+    external_secrets_manager_id: Clearable[str] = None
 
     def attributes(self) -> dict[str, Any]:
         """The fields that are only stored, and answered as they came."""
@@ -106,10 +98,7 @@ class CreateDestination(RequestModel):
 
 
 class UpdateDestination(RequestModel):
-    """The body of a request that changes a destination: only what is in it changes.
-
-    A null identifier is removed; any other field that is null counts as absent.
-    """
+    """The body of a request that changes a destination: only what is in it changes."""
 
     region: Region | None = None
     time_zone_offset: TimeZoneOffset | None = None
@@ -119,16 +108,11 @@ class UpdateDestination(RequestModel):
     trust_fingerprints: bool | None = None
     daylight_saving_time_enabled: bool | None = None
     networking_method: NetworkingMethod | None = None
-    private_link_id: str | None = None
-    proxy_agent_id: str | None = None
-    hybrid_deployment_agent_id: str | None = None
-    local_processing_agent_id: str | None = None
-    external_secrets_manager_id: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, values: Any) -> Any:
-        return _without_nulls(values, keep=IDENTIFIERS)
+    private_link_id: Clearable[str] = None
+    proxy_agent_id: Clearable[str] = None
+    hybrid_deployment_agent_id: Clearable[str] = None
+    local_processing_agent_id: Clearable[str] = None
+    external_secrets_manager_id: Clearable[str] = None
 
     def columns(self) -> dict[str, Any]:
         """The fields that are columns of the store, where they were sent."""
@@ -193,9 +177,3 @@ class DestinationResponse(ListedDestination):
 
     setup_tests: list[SetupTest]
     config: dict[str, Any]
-
-
-def _without_nulls(values: Any, keep: Container[str]) -> Any:
-    if not isinstance(values, dict):
-        return values
-    return {name: value for name, value in values.items() if value is not None or name in keep}
