@@ -246,6 +246,13 @@ def test_awkward_table_names_are_loaded(target, name, naming):
     assert target.query(f'SELECT count(*) FROM bus."{result.table}"') == [(2,)]
 
 
+@pytest.mark.parametrize("name", ["aux", "Con", "com1", "nul.csv", "LPT9"])
+def test_tables_may_be_called_like_the_devices_of_another_system(target, name):
+    with target.open(naming=Naming.SOURCE_NAMING) as loader:
+        table = loader.load(name, batch([1], value=(types.STRING, ["a"]))).table
+    assert target.query(f'SELECT value FROM bus."{table}"') == [("a",)]
+
+
 def test_source_naming_keeps_case(target):
     with target.open("Bus", naming=Naming.SOURCE_NAMING) as loader:
         loader.load("Orders EU", batch([1], OrderId=(types.STRING, ["a"])))

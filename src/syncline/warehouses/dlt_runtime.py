@@ -18,6 +18,7 @@ from dlt.common.configuration.specs.pluggable_run_context import PluggableRunCon
 from dlt.common.destination import Destination
 from dlt.common.runtime.run_context import RunContext
 from dlt.common.schema.typing import TColumnSchema
+from dlt.common.storages.file_storage import FileStorage
 from dlt.common.typing import TLoaderFileFormat
 
 PIPELINE = "syncline"
@@ -42,6 +43,8 @@ SETTINGS: dict[str, Any] = {
 }
 
 _lock = threading.Lock()
+_check_name = FileStorage.validate_file_name_component
+"""What dlt thinks of the name of a table: its files are named after it."""
 
 
 class _Settings(DictionaryProvider):
@@ -84,6 +87,12 @@ def prepare(folder: Path) -> None:
         if PluggableRunContext in container and isinstance(container[PluggableRunContext].context, _Context):
             return
         container[PluggableRunContext] = PluggableRunContext(_Context(folder))
+        # dlt wants file names that would do on any system, and so has no tables called like a device of Windows (aux,
+        # con, nul). Its files stand in a folder of this machine alone, where those are names like others; the rest of
+        # what it looks for holds.
+        FileStorage.validate_file_name_component = staticmethod(  # type: ignore[method-assign]
+            lambda name: _check_name(f"_{name}")
+        )
 
 
 def merge(

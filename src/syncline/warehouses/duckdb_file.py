@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
+from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, chain, first_reason, reason
 from syncline.warehouses.sql import text
 
 MEMORY_LIMIT = "192MB"
@@ -136,14 +136,14 @@ def _connect(path: Path, wait: float) -> duckdb.DuckDBPyConnection:
         except duckdb.IOException as error:
             if _LOCKED not in str(error):
                 raise WarehouseError(
-                    f"{path} cannot be opened: {_first_line(error)}",
+                    f"{path} cannot be opened: {reason(error)}",
                     "Set config.path to a DuckDB file, or to a path where a new one may be made.",
                 ) from error
             if time.monotonic() + pause > deadline:
                 raise _held(str(error)) from error
         except duckdb.Error as error:
             raise WarehouseError(
-                f"{path} cannot be opened: {_first_line(error)}", "Set config.path to a DuckDB file."
+                f"{path} cannot be opened: {reason(error)}", "Set config.path to a DuckDB file."
             ) from error
         time.sleep(pause)
         pause = min(pause * 2, _POLL)
@@ -151,24 +151,22 @@ def _connect(path: Path, wait: float) -> duckdb.DuckDBPyConnection:
 
 def explain(error: BaseException) -> WarehouseError:
     """What an error of DuckDB means for a person."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in chain(error):
         if isinstance(cause, duckdb.IOException) and _LOCKED in str(cause):
             return _held(str(cause))
         if isinstance(cause, (duckdb.IOException, OSError)):
             return WarehouseUnavailable(
-                f"The DuckDB file cannot be read or written: {_first_line(cause)}",
+                f"The DuckDB file cannot be read or written: {reason(cause)}",
                 "Look at the disk's free space and the file's permissions.",
             )
         if isinstance(cause, duckdb.OutOfMemoryException):
             return WarehouseUnavailable(
-                f"DuckDB ran out of memory: {_first_line(cause)}",
+                f"DuckDB ran out of memory: {reason(cause)}",
                 "Give the machine more memory or lower SYNCLINE_BATCH_ROWS.",
             )
         if isinstance(cause, duckdb.Error):
-            return WarehouseError(f"DuckDB refused the load: {_first_line(cause)}")
-        cause = cause.__cause__ or cause.__context__
-    return WarehouseError(f"The load into DuckDB failed: {_first_line(error)}")
+            return WarehouseError(f"DuckDB refused the load: {reason(cause)}")
+    return WarehouseError(f"The load into DuckDB failed: {first_reason(error)}")
 
 
 def _held(message: str) -> WarehouseUnavailable:
@@ -178,7 +176,3 @@ def _held(message: str) -> WarehouseUnavailable:
         f"Another process{by} holds the DuckDB file.",
         "Close the program that has it open, or open it read-only for a moment at a time; the next sync tries again.",
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]

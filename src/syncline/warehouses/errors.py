@@ -1,4 +1,13 @@
-"""What can go wrong with a destination. No message ever holds a secret."""
+"""What can go wrong with a destination, and why. No message ever holds a secret."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+_LONGEST_REASON = 500
+_VALUES_OF_ROWS = re.compile(
+    r"\s(?:CONTEXT:|QUERY:|LINE \d+:|DETAIL:\s+Failing row contains).*?(?=\s(?:DETAIL|HINT):|\Z)", re.DOTALL
+)
+"""What PostgreSQL adds to its reason: values of the row, and statements."""
 
 
 class WarehouseError(Exception):
@@ -15,3 +24,30 @@ class WarehouseError(Exception):
 
 class WarehouseUnavailable(WarehouseError):  # noqa: N818 - says it all without a suffix
     """The destination could not be reached, or is in use by someone else. A later sync may succeed."""
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it was raised for, and so on down to where it began."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def reason(error: BaseException, secrets: Iterable[str] = ()) -> str:
+    """What an error says, in one line of bounded length, without `secrets` and without values of rows."""
+    text = str(error).strip()
+    if isinstance(error, LookupError) or not text:
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "******")
+    text = " ".join(_VALUES_OF_ROWS.sub("", text).split())
+    return text if len(text) <= _LONGEST_REASON else f"{text[: _LONGEST_REASON - 1]}…"
+
+
+def first_reason(error: BaseException, secrets: Iterable[str] = ()) -> str:
+    """The same of where it began: libraries put their own words, and many of them, around an error."""
+    *_, first = chain(error)
+    return reason(first, secrets)

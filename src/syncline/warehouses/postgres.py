@@ -24,7 +24,7 @@ from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
 from syncline.warehouses.checks import CREATE_SCHEMA, DROP, WRITE, Step, run_steps, skipped
 from syncline.warehouses.dlt_loading import DltConnection
 from syncline.warehouses.dlt_runtime import PIPELINE
-from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
+from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, chain, first_reason, reason
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
 from syncline.warehouses.naming import Naming
 from syncline.warehouses.postgres_config import DECLARATION, PostgresConfig, ssl_mode, unavailable
@@ -297,10 +297,9 @@ def _unnested(rows: pa.Table) -> tuple[str, list[list[Any]]]:
 
 def explain(error: BaseException) -> WarehouseError:
     """What an error of the driver, or of dlt on top of it, means for a person."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in chain(error):
         state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or ""
-        message = _first_line(cause)
+        message = reason(cause)
         if state == "42501":
             return WarehouseError(
                 f"PostgreSQL denied a permission: {message}",
@@ -317,8 +316,7 @@ def explain(error: BaseException) -> WarehouseError:
             )
         if isinstance(cause, (psycopg.Error, psycopg2.Error)) or type(cause).__module__.startswith("adbc_driver"):
             return WarehouseError(f"PostgreSQL refused the load: {message}")
-        cause = cause.__cause__ or cause.__context__
-    return WarehouseError(f"The load into PostgreSQL failed: {_first_line(error)}")
+    return WarehouseError(f"The load into PostgreSQL failed: {first_reason(error)}")
 
 
 def _complete(config: Configuration) -> PostgresConfig:
@@ -361,15 +359,11 @@ def _connected(settings: PostgresConfig, statement_timeout: int = 0) -> Iterator
         )
     except psycopg.Error as error:
         raise WarehouseUnavailable(
-            f"PostgreSQL at {settings.host}:{settings.port} cannot be reached: {_first_line(error)}",
+            f"PostgreSQL at {settings.host}:{settings.port} cannot be reached: {reason(error)}",
             "Check host, port, database, user and password, and that the server accepts connections from here.",
         ) from error
     with connection:
         yield connection
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
 
 
 def _sql_type(column_type: ColumnType) -> str:

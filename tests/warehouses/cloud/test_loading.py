@@ -123,6 +123,11 @@ def test_rejected_rows_have_their_sequence_number_as_key(target: Target) -> None
     assert target.rows("sequence_num, reason", "orders__rejected") == [(1, "r"), (2, "s")]
 
 
+def test_a_table_may_be_called_like_a_device_of_another_system(target: Target) -> None:
+    target.load({"message_id": ["a"], "sequence_num": [1]}, "prn")
+    assert target.rows("message_id", "prn") == [("a",)]
+
+
 def test_every_type_arrives(target: Target) -> None:
     noon = dt.datetime(2026, 5, 1, 12, 0, 0, 123456, dt.UTC)
     schema = pa.schema(

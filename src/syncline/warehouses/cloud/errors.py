@@ -6,9 +6,7 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.exceptions import MissingDependencyException
 from dlt.destinations.exceptions import DestinationConnectionError
 
-from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
-
-_LONGEST = 500
+from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, chain, first_reason, reason
 
 
 class CannotConnect(Exception):  # noqa: N818 - says it all without a suffix
@@ -17,19 +15,10 @@ class CannotConnect(Exception):  # noqa: N818 - says it all without a suffix
 
 def explainer(service: str, extra: str, secrets: Iterable[str]) -> Callable[[BaseException], WarehouseError]:
     """Makes a ``WarehouseError`` of whatever was raised while talking to `service`; `secrets` stay out of it."""
-    hidden = sorted(secrets, key=len, reverse=True)
-
-    def reason(error: BaseException) -> str:
-        text = str(error).strip() or type(error).__name__
-        for secret in hidden:
-            text = text.replace(secret, "******")
-        return " ".join(text.split())[:_LONGEST]
+    hidden = tuple(secrets)
 
     def explain(error: BaseException) -> WarehouseError:
-        root = error
-        cause: BaseException | None = error
-        while cause is not None:
-            root = cause
+        for cause in chain(error):
             if isinstance(cause, WarehouseError):
                 return cause
             if isinstance(cause, (CannotConnect, DestinationConnectionError, ConnectionError, TimeoutError)):
@@ -37,17 +26,17 @@ def explainer(service: str, extra: str, secrets: Iterable[str]) -> Callable[[Bas
                 if isinstance(inner, (ModuleNotFoundError, MissingDependencyException)):
                     return missing_driver(service, extra)
                 return WarehouseUnavailable(
-                    f"{service} cannot be reached: {reason(inner)}",
+                    f"{service} cannot be reached: {reason(inner, hidden)}",
                     "Check the address, the credentials, and that the service accepts connections from here.",
                 )
             if isinstance(cause, (ModuleNotFoundError, MissingDependencyException)):
                 return missing_driver(service, extra)
             if isinstance(cause, ConfigurationException):
                 return WarehouseError(
-                    f"The settings of the {service} destination cannot be used: {reason(cause)}", "Correct its config."
+                    f"The settings of the {service} destination cannot be used: {reason(cause, hidden)}",
+                    "Correct its config.",
                 )
-            cause = cause.__cause__ or cause.__context__
-        return WarehouseError(f"{service} refused the load: {reason(root)}")
+        return WarehouseError(f"{service} refused the load: {first_reason(error, hidden)}")
 
     return explain
 
