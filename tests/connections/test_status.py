@@ -58,7 +58,7 @@ NEVER_TESTED = connection(setup_tests=[], was_connected=False)
     ],
 )
 def test_setup_state(stored: Connection, notices: list[Notice], expected: str) -> None:
-    assert derive_status(stored, None, notices, NOW).setup_state == expected
+    assert derive_status(stored, None, None, notices, NOW).setup_state == expected
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_setup_state(stored: Connection, notices: list[Notice], expected: str) -
     ],
 )
 def test_sync_state(stored: Connection, latest: Run | None, expected: str) -> None:
-    status = derive_status(stored, latest, [], NOW)
+    status = derive_status(stored, None, latest, [], NOW)
     assert status.sync_state == expected
     assert status.rescheduled_for == (NOW if expected == "rescheduled" else None)
 
@@ -125,14 +125,14 @@ def test_sync_state(stored: Connection, latest: Run | None, expected: str) -> No
     ],
 )
 def test_update_state(changes: dict[str, Any], expected: str) -> None:
-    assert derive_status(connection(**changes), None, [], NOW).update_state == expected
+    assert derive_status(connection(**changes), None, None, [], NOW).update_state == expected
 
 
 def test_tasks_warnings_and_the_rest() -> None:
     notices = [notice("warning", "rejected_messages"), notice("task", "sync_failed")]
-    status = derive_status(connection(is_historical_sync=True), None, notices, NOW)
+    status = derive_status(connection(is_historical_sync=True), None, None, notices, NOW)
     assert [task.model_dump() for task in status.tasks] == [{"code": "sync_failed", "message": "m", "details": "d"}]
     assert [warning.code for warning in status.warnings] == ["rejected_messages"]
     assert status.is_historical_sync
     assert status.schema_status == "ready"
-    assert derive_status(NEVER_TESTED, None, [], NOW).schema_status == "blocked_on_capture"
+    assert derive_status(NEVER_TESTED, None, None, [], NOW).schema_status == "blocked_on_capture"

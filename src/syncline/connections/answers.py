@@ -1,6 +1,6 @@
 """From stored connections to answers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from syncline.connections.status import derive_status
 from syncline.connectors.registry import connector_for
 from syncline.engine.context import open_secrets
 from syncline.engine.schedule import DAILY
-from syncline.store.models import Connection, Group, Notice, Run, utc_now
+from syncline.store.models import Connection, Destination, Group, Notice, Run, utc_now
 from syncline.store.sealing import Sealer
 
 
@@ -22,6 +22,7 @@ class _Related:
     """What an answer needs besides the connection itself."""
 
     group: Group
+    destination: Destination | None = None
     latest_run: Run | None = None
     notices: list[Notice] = field(default_factory=list)
 
@@ -48,12 +49,20 @@ async def _load_related(session: AsyncSession, connections: Sequence[Connection]
     ids = [connection.id for connection in connections]
     groups_wanted = {connection.group_id for connection in connections}
     groups = {group.id: group for group in await session.scalars(select(Group).where(Group.id.in_(groups_wanted)))}
-    related = {connection.id: _Related(groups[connection.group_id]) for connection in connections}
+    destinations = {found.id: found for found in await session.scalars(_destinations(groups_wanted))}
+    related = {
+        connection.id: _Related(groups[connection.group_id], destinations.get(connection.group_id))
+        for connection in connections
+    }
     for run in await session.scalars(select(Run).where(Run.id.in_(_latest_runs(ids)))):
         related[run.connection_id].latest_run = run
     for notice in await session.scalars(select(Notice).where(Notice.connection_id.in_(ids))):
         related[notice.connection_id].notices.append(notice)
     return related
+
+
+def _destinations(group_ids: Collection[str]) -> Select[Destination]:
+    return select(Destination).where(Destination.id.in_(group_ids))
 
 
 def _latest_runs(connection_ids: Sequence[str]) -> Select[str]:
@@ -78,7 +87,7 @@ def _response(
         service=connection.service,
         schema_name=connection.schema,
         paused=connection.paused,
-        status=derive_status(connection, related.latest_run, related.notices, now),
+        status=derive_status(connection, related.destination, related.latest_run, related.notices, now),
         daily_sync_time=connection.daily_sync_time if connection.sync_frequency == DAILY else None,
         succeeded_at=connection.succeeded_at,
         sync_frequency=connection.sync_frequency,
@@ -97,6 +106,7 @@ def _response(
         data_delay_threshold=connection.data_delay_threshold,
         data_delay_sensitivity=connection.data_delay_sensitivity,
         schedule_type=connection.schedule_type,
+        schedule=connection.schedule,
         local_processing_agent_id=connection.local_processing_agent_id,
         connect_card_config=ConnectCardConfigResponse(**card) if card is not None else None,
         hybrid_deployment_agent_id=connection.hybrid_deployment_agent_id,

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from syncline.api.authentication import Caller
 from syncline.api.errors import Conflict
+from syncline.connections.scheduling import settle
 from syncline.connections.schemas import UpdateConnectionRequest
 from syncline.connections.service import get_connection, lock_connection
 from syncline.connections.setup import Setup, copy_of
@@ -30,7 +31,7 @@ from syncline.store.database import Database
 from syncline.store.models import Connection, Destination, utc_now
 from syncline.store.sealing import Sealer
 
-_RESCHEDULING = ("paused", "sync_frequency", "daily_sync_time", "schedule_type")
+_RESCHEDULING = ("paused", "sync_frequency", "daily_sync_time", "schedule_type", "schedule")
 _under_way: set[asyncio.Task[None]] = set()
 
 
@@ -131,6 +132,7 @@ def apply_changes(connection: Connection, request: UpdateConnectionRequest, seal
     """
     for name, value in request.columns().items():
         setattr(connection, name, value)
+    settle(connection)
     if request.config is None and request.auth is None:
         return
     connector = connector_for(connection.service)

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from syncline.api.models import Clearable, RequestModel, ResponseModel, Timestamp
+from syncline.connections.scheduling import SCHEDULING, ScheduleRequest, scheduling
 from syncline.engine.schedule import SYNC_FREQUENCIES
 
 ScheduleType = Literal["auto", "manual"]
@@ -23,7 +24,8 @@ NetworkingMethod = Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"]
 MOST_MINUTES = 525_600
 """A year: no threshold is longer."""
 
-_ABSENT_WHEN_EMPTY = ("daily_sync_time", "connect_card", "connect_card_config", "destination_schema_names")
+_SCHEDULE = "When the connection syncs, in place of sync_frequency and daily_sync_time."
+_ABSENT_WHEN_EMPTY = ("daily_sync_time", "schedule", "connect_card", "connect_card_config", "destination_schema_names")
 
 
 def _daily_sync_time(text: str) -> str:
@@ -110,6 +112,7 @@ class CreateConnectionRequest(RequestModel):
         examples=["14:00"],
     )
     schedule_type: ScheduleType = Field(default="auto", description="With manual, nothing but a request starts a sync.")
+    schedule: Clearable[ScheduleRequest] = Field(default=None, description=_SCHEDULE)
     local_processing_agent_id: Clearable[Identifier] = Field(
         default=None, description="The former name of hybrid_deployment_agent_id.", deprecated=True
     )
@@ -161,6 +164,7 @@ class UpdateConnectionRequest(RequestModel):
     schedule_type: ScheduleType | None = Field(
         default=None, description="With manual, nothing but a request starts a sync."
     )
+    schedule: Clearable[ScheduleRequest] = Field(default=None, description=_SCHEDULE)
     is_historical_sync: bool | None = Field(
         default=None, description="True starts a sync now that reads everything again; false changes nothing."
     )
@@ -179,8 +183,13 @@ class UpdateConnectionRequest(RequestModel):
     auth: dict[str, Any] | None = Field(default=None, description="Credentials of the source, in the same way.")
 
     def columns(self) -> dict[str, Any]:
-        """The fields that are columns of the store, where they were sent."""
-        return self.model_dump(exclude=set(_NOT_COLUMNS), exclude_unset=True)
+        """The fields that are columns of the store, where they were sent.
+
+        Raises:
+            InvalidField: `schedule` lacks something, or says another thing than `schedule_type`.
+        """
+        sent = self.model_dump(exclude={*_NOT_COLUMNS, *SCHEDULING}, exclude_unset=True)
+        return sent | scheduling(self)
 
 
 class ResyncRequest(RequestModel):
@@ -306,8 +315,8 @@ class SyncDetails(ResponseModel):
 
 
 class ConnectionResponse(ResponseModel):
-    """A connection. `daily_sync_time`, `connect_card`, `connect_card_config` and `destination_schema_names` are absent
-    where they do not apply or were not sent."""
+    """A connection. `daily_sync_time`, `schedule`, `connect_card`, `connect_card_config` and `destination_schema_names`
+    are absent where they do not apply or were not sent."""
 
     id: str
     service: str
@@ -332,6 +341,7 @@ class ConnectionResponse(ResponseModel):
     data_delay_threshold: int
     data_delay_sensitivity: str
     schedule_type: str
+    schedule: dict[str, Any] | None = None
     local_processing_agent_id: str | None
     connect_card_config: ConnectCardConfigResponse | None = None
     hybrid_deployment_agent_id: str | None

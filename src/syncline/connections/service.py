@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from syncline.api.authentication import Caller
 from syncline.api.errors import Conflict, NotFound
 from syncline.api.paging import Page, paginate
+from syncline.connections.scheduling import scheduling
 from syncline.connections.schemas import CreateConnectionRequest
 from syncline.connections.stopping import stop_sync
 from syncline.connectors.base import Connector
@@ -50,7 +51,7 @@ async def create_connection(
 
     Raises:
         NotFound: the group or the service does not exist.
-        InvalidField: `config` or `auth` is wrong.
+        InvalidField: `config`, `auth` or `schedule` is wrong.
         Conflict: another connection of the group loads into this schema.
     """
     async with database.session(read_only=True) as session:
@@ -71,7 +72,7 @@ async def create_connection(
         config=public,
         sealed_secrets=sealer.seal(secrets) if any(secrets.values()) else None,
         connect_card_config=card.model_dump(exclude_none=True) if card is not None else None,
-        **request.model_dump(include=set(_STORED_AS_SENT)),
+        **{**request.model_dump(include=set(_STORED_AS_SENT)), **scheduling(request)},
     )
     try:
         async with database.session() as session:

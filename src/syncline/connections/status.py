@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from syncline.connections.schemas import Alert, ConnectionStatus
+from syncline.engine.runs import schedule_for
+from syncline.engine.schedule import due_after
 from syncline.engine.setup_state import setup_state
-from syncline.store.models import Connection, Notice, Run, RunState
+from syncline.store.models import Connection, Destination, Notice, Run, RunState
 
 TOLERATED_DELAY = {
     "LOW": timedelta(hours=24),
@@ -20,16 +22,20 @@ SyncState = Literal["scheduled", "syncing", "paused", "rescheduled"]
 
 
 def derive_status(
-    connection: Connection, latest_run: Run | None, notices: Iterable[Notice], now: datetime
+    connection: Connection,
+    destination: Destination | None,
+    latest_run: Run | None,
+    notices: Iterable[Notice],
+    now: datetime,
 ) -> ConnectionStatus:
-    """The status of a connection at a moment."""
+    """The status of a connection at a moment. The destination is the one of its group."""
     raised = sorted(notices, key=lambda notice: (notice.code, notice.subject))
     sync_state = _sync_state(connection, latest_run)
     return ConnectionStatus(
         tasks=_alerts(raised, "task"),
         warnings=_alerts(raised, "warning"),
         schema_status="ready" if connection.was_connected else "blocked_on_capture",
-        update_state="delayed" if _is_delayed(connection, now) else "on_schedule",
+        update_state="delayed" if _is_delayed(connection, destination, now) else "on_schedule",
         setup_state=setup_state(connection, raised),
         sync_state=sync_state,
         is_historical_sync=connection.is_historical_sync,
@@ -46,16 +52,16 @@ def _sync_state(connection: Connection, latest_run: Run | None) -> SyncState:
     return "rescheduled" if connection.rescheduled_for is not None else "scheduled"
 
 
-def _is_delayed(connection: Connection, now: datetime) -> bool:
-    """Only what syncs by itself can be late: by its frequency, and the delay that is tolerated on top."""
+def _is_delayed(connection: Connection, destination: Destination | None, now: datetime) -> bool:
+    """Only what syncs by itself can be late: by its schedule, and the delay that is tolerated on top."""
     if connection.paused or connection.schedule_type == "manual" or not connection.was_connected:
         return False
-    since = connection.succeeded_at or connection.created_at
-    between_syncs = timedelta(minutes=connection.sync_frequency)
+    schedule = schedule_for(connection, destination)
+    due = due_after(schedule, connection.succeeded_at or connection.created_at)
     if connection.data_delay_sensitivity == "SYNC_FREQUENCY":
-        return now > since + 2 * between_syncs
+        return now > due_after(schedule, due)
     custom = timedelta(minutes=connection.data_delay_threshold)
-    return now > since + between_syncs + TOLERATED_DELAY.get(connection.data_delay_sensitivity, custom)
+    return now > due + TOLERATED_DELAY.get(connection.data_delay_sensitivity, custom)
 
 
 def _alerts(notices: Iterable[Notice], kind: str) -> list[Alert]:

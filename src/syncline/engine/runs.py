@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from syncline.engine.planning import next_start
 from syncline.engine.resync import REJECTED_MESSAGES, carry_out_resync
 from syncline.engine.schedule import MOST_EARLY_RETRIES, Schedule, retry_at
+from syncline.engine.timetable import Timetable
 from syncline.store.models import Connection, Destination, Notice, Run, RunState, utc_now
 
 ACTIVE_STATES = (RunState.QUEUED, RunState.RUNNING)
@@ -179,7 +180,11 @@ def is_waiting(run: Run) -> bool:
 
 def schedule_of(session: Session, connection: Connection) -> Schedule:
     """What decides when the connection syncs."""
-    destination = session.get(Destination, connection.group_id)
+    return schedule_for(connection, session.get(Destination, connection.group_id))
+
+
+def schedule_for(connection: Connection, destination: Destination | None) -> Schedule:
+    """The same, where the destination is at hand."""
     return Schedule(
         sync_frequency=connection.sync_frequency,
         daily_sync_time=connection.daily_sync_time,
@@ -187,6 +192,7 @@ def schedule_of(session: Session, connection: Connection) -> Schedule:
         time_zone_offset=destination.time_zone_offset if destination is not None else "0",
         destination_id=connection.group_id,
         daylight_saving_time=destination is not None and destination.daylight_saving_time_enabled,
+        timetable=Timetable.of(connection.schedule),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from syncline.engine.time_zones import time_zone
+from syncline.engine.timetable import Timetable
 
 SYNC_FREQUENCIES = (1, 5, 15, 30, 60, 120, 180, 360, 480, 720, 1440)
 """The minutes that may lie between two syncs. Each divides a day, so the starts are the same every day."""
@@ -38,6 +39,8 @@ class Schedule:
     destination_id: str
     daylight_saving_time: bool = False
     """Whether the clocks of the destination's time zone go forward in summer."""
+    timetable: Timetable | None = None
+    """Counts in place of `sync_frequency` and `daily_sync_time`."""
 
 
 def next_sync_at(schedule: Schedule, after: datetime) -> datetime | None:
@@ -51,6 +54,8 @@ def next_sync_at(schedule: Schedule, after: datetime) -> datetime | None:
         return None
     zone = time_zone(schedule.time_zone_offset, daylight_saving_time=schedule.daylight_saving_time)
     offset, step = start_offset(schedule.destination_id), timedelta(minutes=schedule.sync_frequency)
+    if schedule.timetable is not None:
+        return schedule.timetable.next_start(after, zone, offset)
     moved = after - offset
     if step <= _HOUR:
         # Time zones differ by whole quarters of an hour, summer time by whole halves.
@@ -62,6 +67,14 @@ def next_sync_at(schedule: Schedule, after: datetime) -> datetime | None:
     today = moved.astimezone(zone).date()
     starts = (start for day in (today - _DAY, today, today + _DAY) for start in _starts(day, first, step, zone))
     return min(start for start in starts if start > moved) + offset
+
+
+def due_after(schedule: Schedule, moment: datetime) -> datetime:
+    """When the sync that follows one at this moment is due, whether anything starts it or not."""
+    if schedule.timetable is None:
+        return moment + timedelta(minutes=schedule.sync_frequency)
+    zone = time_zone(schedule.time_zone_offset, daylight_saving_time=schedule.daylight_saving_time)
+    return schedule.timetable.next_start(moment, zone, start_offset(schedule.destination_id))
 
 
 def _starts(day: date, first: timedelta, step: timedelta, zone: tzinfo) -> list[datetime]:

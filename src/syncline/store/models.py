@@ -208,6 +208,8 @@ class Connection(Base):
     """Minutes between two syncs."""
     daily_sync_time: Mapped[str | None] = mapped_column(Text, default=None)
     schedule_type: Mapped[str] = mapped_column(Text, default="auto")
+    schedule: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    """The `schedule` of a request, which counts in place of `sync_frequency` and `daily_sync_time`."""
     data_delay_sensitivity: Mapped[str] = mapped_column(Text, default="NORMAL")
     data_delay_threshold: Mapped[int] = mapped_column(default=0)
     trust_certificates: Mapped[bool] = mapped_column(default=False)
