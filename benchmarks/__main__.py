@@ -17,7 +17,7 @@ def main() -> None:
         folder = Path(temporary)
         match arguments.kind:
             case "api":
-                api_speed.measure(console, folder, sorted(arguments.sizes), arguments.requests)
+                api_speed.measure(console, folder, sorted(arguments.sizes), arguments.requests, arguments.clients)
             case "steps":
                 steps.measure(console, folder, sorted(arguments.counts), arguments.formats)
             case "soak":
@@ -35,6 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     api = kinds.add_parser("api", help="the REST API on SQLite and PostgreSQL, while connections grow")
     api.add_argument("--requests", type=int, default=500, help="requests of each measurement (default: 500)")
     api.add_argument("--sizes", type=int, nargs="+", default=api_speed.SIZES, help="numbers of connections, growing")
+
+    api.add_argument("--clients", type=int, default=200, help="callers at once of the load test (default: 200)")
 
     by_step = kinds.add_parser("steps", help="each format and step of a sync, beside a plain script")
     by_step.add_argument(

@@ -1,6 +1,7 @@
 """The REST API as its callers feel it: requests a second and latencies, on both stores, while connections grow."""
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import insert, select, text
 
+from benchmarks.api_load import Load, print_loads, put_under_load
 from syncline.api.paging import make_cursor
 from syncline.cli import processes
 from syncline.store.database import Database
@@ -58,7 +60,7 @@ class _Store:
     connection_ids: list[str] | None = None
 
 
-def measure(console: Console, folder: Path, sizes: Sequence[int], requests: int) -> None:
+def measure(console: Console, folder: Path, sizes: Sequence[int], requests: int, clients: int) -> None:
     """Measure on SQLite and on PostgreSQL (without fsync: a test server), then print what was measured.
 
     Args:
@@ -66,12 +68,13 @@ def measure(console: Console, folder: Path, sizes: Sequence[int], requests: int)
         folder: For the stores and the logs of the servers.
         sizes: Numbers of connections, growing.
         requests: Requests of each measurement.
+        clients: Callers at once, at the end, who make 20 requests each.
     """
-    measured = []
-    with _sqlite(folder / "sqlite") as store:
-        measured += asyncio.run(_measure_store(console, store, sizes, requests))
-    with _postgresql(folder / "postgresql") as store:
-        measured += asyncio.run(_measure_store(console, store, sizes, requests))
+    measured, loads = [], []
+    for name, make_store in (("sqlite", _sqlite), ("postgresql", _postgresql)):
+        with make_store(folder / name) as store:
+            measured += asyncio.run(_measure_store(console, store, sizes, requests))
+            loads.append(asyncio.run(_load_store(console, store, clients)))
     table = Table(show_edge=False)
     for heading in (
         "store",
@@ -87,7 +90,8 @@ def measure(console: Console, folder: Path, sizes: Sequence[int], requests: int)
         percentiles = [f"{one.percentile(percent):.1f}" for percent in (50, 95, 99)]
         table.add_row(one.store, f"{one.connections:,}", one.operation, f"{one.rate:,.0f}", *percentiles)
     console.print(table)
-    console.print("percentiles: of one caller alone")
+    console.print("percentiles: of one caller alone\n")
+    print_loads(console, loads)
 
 
 @contextmanager
@@ -145,6 +149,16 @@ async def _measure_store(console: Console, store: _Store, sizes: Sequence[int], 
         finally:
             await database.close()
     return measured
+
+
+async def _load_store(console: Console, store: _Store, clients: int) -> Load:
+    load = Load(store.name, clients)
+    console.print(f"measuring {store.name} with {clients} callers at once ...")
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(store.url, auth=store.auth, connector=connector) as session:
+        bodies = (_new_connection(store) for _ in itertools.count())
+        await put_under_load(session, load, store.connection_ids or [], bodies, clients * 20)
+    return load
 
 
 Request = Callable[[aiohttp.ClientSession, _Store], Awaitable[Any]]

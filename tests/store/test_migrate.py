@@ -80,6 +80,12 @@ def test_another_kind_of_database_is_refused_without_showing_the_url(url: str) -
     assert "hidden" not in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///store.db?timeout=5"])
+def test_a_sqlite_store_is_a_file_and_nothing_else(url: str) -> None:
+    with pytest.raises(DatabaseUrlError, match="sqlite:///path"):
+        Database(url)
+
+
 def test_a_database_that_cannot_be_reached_is_told_without_its_password() -> None:
     with pytest.raises(MigrationError, match="SYNCLINE_DATABASE_URL") as caught:
         migrate("postgresql://someone:hidden@127.0.0.1:1/store")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
@@ -10,9 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 
-from syncline.api.errors import ApiError, InvalidInput
+from syncline.api.errors import ApiError, InvalidInput, ServiceUnavailable
 from syncline.api.validation import explain_findings
 from syncline.declarations import InvalidField
+from syncline.store.turns import StoreUnavailableError
+
+log = structlog.get_logger(__name__)
 
 _CODES = {404: "NotFound", 405: "MethodNotAllowed"}
 
@@ -28,12 +32,22 @@ def internal_error(request_id: str) -> ApiError:
     return ApiError(500, "InternalError", message)
 
 
+def overloaded(error: StoreUnavailableError) -> ApiError:
+    """What a client is told when the store has too much to do or does not answer. The log has the reason."""
+    log.warning("request refused, the store is not available", reason=str(error))
+    return ServiceUnavailable("The server's store is busy or cannot be reached.")
+
+
 def add_error_handlers(app: FastAPI) -> None:
     """Make the app answer errors of every kind in the envelope."""
 
     @app.exception_handler(ApiError)
     async def api_error(_request: Request, error: ApiError) -> Response:
         return error_response(error)
+
+    @app.exception_handler(StoreUnavailableError)
+    async def store_unavailable(_request: Request, error: StoreUnavailableError) -> Response:
+        return error_response(overloaded(error))
 
     @app.exception_handler(InvalidField)
     async def invalid_field(_request: Request, error: InvalidField) -> Response:

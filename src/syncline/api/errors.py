@@ -76,3 +76,11 @@ class TooManyRequests(ApiError):  # noqa: N818
 
     def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(429, "TooManyRequests", message, headers={"Retry-After": str(retry_after)})
+
+
+class ServiceUnavailable(ApiError):  # noqa: N818
+    """The server has too much to do, or its store does not answer; the client waits and tries again (503)."""
+
+    def __init__(self, message: str, *, retry_after: int = 2) -> None:
+        message = f"{message} Try again in {retry_after} seconds."
+        super().__init__(503, "ServiceUnavailable", message, headers={"Retry-After": str(retry_after)})

@@ -6,6 +6,7 @@ Nothing under ``/v1`` is reached without passing the gate, so no endpoint can fo
 
 import re
 import time
+from functools import partial
 from typing import Any
 
 import structlog
@@ -13,7 +14,7 @@ from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from syncline.api.answers import add_error_handlers, error_response, internal_error
+from syncline.api.answers import add_error_handlers, error_response, internal_error, overloaded
 from syncline.api.authentication import authenticate
 from syncline.api.bodies import MOST_BYTES, parse_body, too_large
 from syncline.api.errors import ApiError, InvalidInput
@@ -25,6 +26,7 @@ from syncline.logs import bind
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.models import new_id
+from syncline.store.turns import StoreUnavailableError, on_behalf_of
 
 log = structlog.get_logger(__name__)
 
@@ -122,9 +124,12 @@ class Gate:
         except ApiError as error:
             await error_response(error)(scope, receive, send)
             return
+        except StoreUnavailableError as error:
+            await error_response(overloaded(error))(scope, receive, send)
+            return
         # The state is the request's own: the server hands out one dictionary with the lifespan's state in it.
         scope["state"] = {**scope.get("state", {}), "caller": caller}
-        with bind(user_id=caller.user_id):
+        with bind(user_id=caller.user_id), on_behalf_of(partial(_hung_up, receive)):
             await self.app(scope, _Replay(body, receive), send)
 
 
@@ -169,3 +174,9 @@ async def _read_body(headers: Headers, receive: Receive) -> bytes:
             raise too_large()
         if not message.get("more_body", False):
             return bytes(body)
+
+
+async def _hung_up(receive: Receive) -> None:
+    """Return once the client has closed the connection; the body has been received by then."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

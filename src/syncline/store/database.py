@@ -1,5 +1,6 @@
 """Sessions on the store, for coroutines and for worker processes alike."""
 
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
@@ -7,15 +8,19 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from syncline.store.inline_sqlite import creator
+from syncline.store.inline_sqlite import InlineConnection, creator, is_busy
+from syncline.store.turns import StoreUnavailableError, Turns, note_written
 
 BUSY_TIMEOUT = 30.0
-"""How long a SQLite transaction waits for the one writer of the moment, in seconds."""
+"""How long a SQLite transaction of a thread waits for the one writer of the moment, in seconds."""
+
+MOST_CONNECTIONS = 10
+"""Connections to the database that the coroutines of one process share; more would not make it faster."""
 
 _READ_ONLY = "syncline_read_only"
 
@@ -35,6 +40,9 @@ class Database:
     A session opened with ``read_only=True`` never waits for a writer and never makes one wait; it must not change
     anything, and nothing is committed.
 
+    Coroutines take turns, see :class:`syncline.store.turns.Turns`. SQLite has one writer at a time, so they write one
+    after the other; keep what is slow out of these sessions.
+
     Args:
         url: ``sqlite:///path`` or ``postgresql://user:password@host:port/database``.
 
@@ -44,6 +52,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._url = parse_url(url)
+        self._reading = Turns(MOST_CONNECTIONS)
+        self._writing = Turns(1) if self.is_sqlite else self._reading
 
     @property
     def is_sqlite(self) -> bool:
@@ -52,14 +62,28 @@ class Database:
 
     @asynccontextmanager
     async def session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
-        """A session for coroutines."""
+        """A session for coroutines.
+
+        Raises:
+            StoreUnavailableError: there is too much to do, or the database does not answer.
+        """
         engine = self._async_reader if read_only else self._async_engine
-        async with AsyncSession(engine, expire_on_commit=False, autoflush=not read_only) as session:
-            yield session
-            if read_only:
-                _refuse_changes(session.sync_session)
-            else:
-                await session.commit()
+        turns = self._reading if read_only else self._writing
+        try:
+            async with (
+                turns.turn(),
+                AsyncSession(engine, expire_on_commit=False, autoflush=not read_only) as session,
+            ):
+                yield session
+                if read_only:
+                    _refuse_changes(session.sync_session)
+                else:
+                    await session.commit()
+                    note_written()
+        except DBAPIError as error:
+            if _may_pass(error):
+                raise StoreUnavailableError(str(error.orig)) from error
+            raise
 
     @contextmanager
     def sync_session(self, *, read_only: bool = False) -> Iterator[Session]:
@@ -86,11 +110,14 @@ class Database:
 
     @cached_property
     def _async_engine(self) -> AsyncEngine:
-        driver = "sqlite+aiosqlite" if self.is_sqlite else "postgresql+psycopg"
-        engine = create_async_engine(self._url.set(drivername=driver), **_engine_options(self._url))
         if self.is_sqlite:
-            _prepare_sqlite(engine.sync_engine)
-        return engine
+            return _inline_engine(self._url, read_only=False)
+        return create_async_engine(
+            self._url.set(drivername="postgresql+psycopg"),
+            pool_size=MOST_CONNECTIONS,
+            max_overflow=0,
+            **_engine_options(self._url),
+        )
 
     @cached_property
     def _sync_engine(self) -> Engine:
@@ -98,9 +125,9 @@ class Database:
 
     @cached_property
     def _async_reader(self) -> AsyncEngine:
-        if self.is_sqlite and self._url.database not in {None, "", ":memory:"} and not self._url.query:
-            return _inline_reader(self._url)
-        return self._async_engine.execution_options(**_reader_options(self.is_sqlite))
+        if self.is_sqlite:
+            return _inline_engine(self._url, read_only=True)
+        return self._async_engine.execution_options(postgresql_readonly=True)
 
     @cached_property
     def _sync_reader(self) -> Engine:
@@ -125,6 +152,11 @@ def parse_url(url: str) -> URL:
     if backend not in {"sqlite", "postgresql"}:
         raise DatabaseUrlError(
             f"SYNCLINE_DATABASE_URL names a {backend!r} database. The store can be sqlite:///path or postgresql://..."
+        )
+    if backend == "sqlite" and (parsed.query or parsed.database in {None, "", ":memory:"}):
+        raise DatabaseUrlError(
+            "SYNCLINE_DATABASE_URL must name a file, and nothing after it, for a SQLite store: sqlite:///path. "
+            "A database in memory would be gone with the first process."
         )
     return parsed.set(drivername=backend)
 
@@ -175,25 +207,29 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
-def _inline_reader(url: URL) -> AsyncEngine:
-    """An engine for reading a SQLite file without threads."""
+def _inline_engine(url: URL, *, read_only: bool) -> AsyncEngine:
+    """An engine for a SQLite file without threads: see :mod:`syncline.store.inline_sqlite`."""
     engine = create_async_engine(
-        url.set(drivername="sqlite+aiosqlite"), async_creator=creator(str(url.database)), hide_parameters=True
+        url.set(drivername="sqlite+aiosqlite"),
+        async_creator=creator(str(url.database), read_only=read_only),
+        pool_size=MOST_CONNECTIONS if read_only else 1,
+        max_overflow=0,
+        hide_parameters=True,
     )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        cursor = connection.cursor()
-        try:
-            cursor.execute("PRAGMA query_only = ON")
-        finally:
-            cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
+        adapted: Any = connection.connection.dbapi_connection
+        adapted.run_async(InlineConnection.begin)
 
     return engine
+
+
+def _may_pass(error: DBAPIError) -> bool:
+    """Whether the same may succeed soon: the database is busy, overloaded, restarting or out of reach."""
+    if isinstance(error.orig, sqlite3.Error):
+        return is_busy(error.orig)
+    return isinstance(error, OperationalError) or error.connection_invalidated
 
 
 def _refuse_changes(session: Session) -> None:

@@ -81,7 +81,7 @@ def _transaction(url: URL) -> Iterator[Connection]:
 
 
 def _is_file(url: URL) -> bool:
-    return url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}
+    return url.get_backend_name() == "sqlite"
 
 
 def _make_folder(url: URL) -> None:
