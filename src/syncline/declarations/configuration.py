@@ -17,6 +17,7 @@ MASK = "******"
 """What stands for a secret in an answer. Sent back by a client, it means "keep what is stored"."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,10}")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 """Half of a pair: JSON can carry it, UTF-8 cannot."""
 _TYPE_NAMES = {str: "string", bool: "boolean", int: "integer", float: "number"}
@@ -126,7 +127,7 @@ class Configuration(BaseModel):
         """What an answer holds: the fields that were set, with ``******`` for secrets."""
         values = self.values()
         return {
-            name: MASK if details.secret else values[name]
+            name: MASK if details.secret else _text_of(values[name]) if details.as_text else values[name]
             for name, _, details in self._entries()
             if name in values and details.answered
         }
@@ -186,12 +187,15 @@ class Configuration(BaseModel):
 
     @classmethod
     def _without_empty(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The values without those that say that there is none: null, and ``""`` where a text may be absent."""
+        """The values without those that say that there is none: null, and ``""`` where a text may be absent. A text
+        that stands for a number, or for true or false, is what it stands for."""
         attributes = {name: attribute for name, attribute, _ in cls._entries()}
         kept: dict[str, Any] = {}
         for name, value in values.items():
             attribute = attributes.get(name)
             nested = cls._nested(attribute) if attribute is not None else None
+            if attribute is not None and _details(cls.model_fields[attribute]).as_text:
+                value = _from_text(value)
             if value is None or (value == "" and attribute is not None and cls._is_clearable(attribute)):
                 continue
             kept[name] = nested._without_empty(value) if nested and isinstance(value, Mapping) else value
@@ -200,7 +204,8 @@ class Configuration(BaseModel):
     @classmethod
     def _is_clearable(cls, attribute: str) -> bool:
         info = cls.model_fields[attribute]
-        return _unwrapped(info.annotation) == (str, False) and not _details(info).required
+        is_text = _unwrapped(info.annotation) == (str, False) or _details(info).as_text
+        return is_text and not _details(info).required
 
     @classmethod
     def _refusal(cls, error: ValidationError, path: str) -> InvalidField:
@@ -308,6 +313,21 @@ def _unwrapped(annotation: Any) -> tuple[Any, bool]:
     if get_origin(annotation) is list:
         return get_args(annotation)[0], True
     return annotation, False
+
+
+def _from_text(value: Any) -> Any:
+    """What a text stands for; anything else as it is, but a number without a fraction as a whole one."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, str):
+        return value
+    if value in ("true", "false"):
+        return value == "true"
+    return int(value) if _WHOLE_NUMBER.fullmatch(value) else value
+
+
+def _text_of(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _as_tuple(values: Any) -> tuple[Any, ...]:

@@ -33,6 +33,7 @@ class Details:
     answered: bool
     unique: bool
     extension: bool
+    as_text: bool
     example: Any
     check: ValueCheck | None
 
@@ -80,6 +81,7 @@ def setting(
     answered: bool = True,
     unique: bool = False,
     extension: bool = False,
+    as_text: bool = False,
     name: str | None = None,
     default: Any = None,
     example: Any = None,
@@ -110,6 +112,8 @@ def setting(
         answered: Whether answers repeat it.
         unique: For a list: whether an item may stand in it only once (case does not matter).
         extension: Whether it is Syncline's own, and unknown to others who speak the same API.
+        as_text: For a number, or true and false: whether it is answered as text, and may be sent as text. Clients of
+            the hosted API read some settings so.
         name: Its name outside, where that differs from the attribute's.
         default: What the attribute is when nothing was set.
         example: A value for docs and forms.
@@ -131,6 +135,7 @@ def setting(
         answered=answered,
         unique=unique,
         extension=extension,
+        as_text=as_text,
         example=example,
         check=check,
     )

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from syncline.declarations import Configuration, ServiceDeclaration, setting
-from syncline.warehouses.cloud.fields import TUNNEL_ADDRESS, unused
+from syncline.warehouses.cloud import fields
 
 ConnectionType = Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"]
 AuthMethod = Literal["PASSWORD", "ENTRA_ID", "CLIENT_CERTIFICATE", "AWS_IAM"]
@@ -15,9 +15,7 @@ class PostgresConfig(Configuration):
     host: str | None = setting(
         title="Host", description="The server's name or address.", required=True, example="warehouse.example.com"
     )
-    port: int = setting(
-        title="Port", description="The server's port.", default=5432, minimum=1, maximum=65535, example=5432
-    )
+    port: int = fields.port(5432)
     database: str | None = setting(
         title="Database", description="The database to load into.", required=True, example="analytics"
     )
@@ -31,7 +29,7 @@ class PostgresConfig(Configuration):
         title="Password",
         description="The user's password.",
         secret=True,
-        addressed_by=("host", "port", *TUNNEL_ADDRESS, "always_encrypted"),
+        addressed_by=("host", "port", *fields.TUNNEL_ADDRESS, "always_encrypted"),
         required=True,
     )
     always_encrypted: bool = setting(
@@ -61,6 +59,7 @@ class PostgresConfig(Configuration):
         required_when={"connection_type": "SshTunnel"},
         minimum=1,
         maximum=65535,
+        as_text=True,
         example=22,
     )
     tunnel_user: str | None = setting(
@@ -69,9 +68,9 @@ class PostgresConfig(Configuration):
         required_when={"connection_type": "SshTunnel"},
         example="syncline",
     )
-    aws_region_code: str | None = unused("AWS region")
-    role_arn: str | None = unused("AWS role")
-    external_id: str | None = unused("AWS external id")
+    aws_region_code: str | None = fields.unused("AWS region")
+    role_arn: str | None = fields.unused("AWS role")
+    external_id: str | None = fields.unused("AWS external id")
 
 
 DECLARATION = ServiceDeclaration(

@@ -182,7 +182,8 @@ class AzureServiceBusConfig(Configuration):
     asb_ip: str | None = setting(
         title="Namespace address",
         description="The IP address or URL to dial instead of the namespace's host name, for example behind a "
-        "gateway. TLS still expects the namespace's name.",
+        "gateway. TLS still expects the namespace's name, and the port is that of the connection string where this "
+        "names none.",
         example="203.0.113.9",
         check=check_endpoint,
     )

@@ -227,7 +227,8 @@ def _address(config: AzureServiceBusConfig, string: ConnectionString | None) -> 
         raise SourceConfigurationError("There is no namespace.", "Give config.namespace.")
     plain = string is not None and string.development_emulator
     host, port = config.host, string.port if string else None
-    dialled_host, dialled_port = parse_endpoint(config.asb_ip) if config.asb_ip else (host, port)
+    dialled_host, dialled_port = parse_endpoint(config.asb_ip) if config.asb_ip else (host, None)
+    dialled_port = dialled_port or port
     default_administration = EMULATOR_HTTP_PORT if plain else HTTPS_PORT
     return Address(
         host=host,

@@ -50,7 +50,10 @@ class DatabricksConfig(Configuration):
         default="Directly",
     )
     create_external_tables: bool = setting(
-        title="External tables", description="Whether tables are external. Not available yet.", default=False
+        title="External tables",
+        description="Whether tables are external. Not available yet.",
+        default=False,
+        as_text=True,
     )
     cloud_provider: str | None = fields.unused("Cloud")
     external_location: str | None = fields.unused("External location")

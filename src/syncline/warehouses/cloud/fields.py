@@ -34,6 +34,7 @@ class Tunnel(Network):
         required_when={"connection_type": "SshTunnel"},
         minimum=1,
         maximum=65535,
+        as_text=True,
         example=22,
     )
     tunnel_user: str | None = setting(
@@ -51,7 +52,15 @@ def host(example: str, description: str = "The server's name or address.", title
 
 def port(default: int, description: str = "The server's port.", title: str = "Port") -> Any:
     """The setting for a server's port."""
-    return setting(title=title, description=description, default=default, minimum=1, maximum=65535, example=default)
+    return setting(
+        title=title,
+        description=description,
+        default=default,
+        minimum=1,
+        maximum=65535,
+        as_text=True,
+        example=default,
+    )
 
 
 def unused(title: str, *, secret: bool = False) -> Any:
