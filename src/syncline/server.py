@@ -3,6 +3,7 @@
 Run it with ``syncline up``, or with ``uvicorn --factory syncline.server:create_app``.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -25,7 +26,9 @@ from syncline.logs import configure_logging
 from syncline.metadata.endpoints import router as metadata
 from syncline.settings import Settings
 from syncline.store.database import Database
+from syncline.store.readiness import SEALED_SHUT
 from syncline.store.sealing import load_sealer
+from syncline.store.stored_secrets import all_can_be_opened
 from syncline.tables.endpoints import router as tables
 from syncline.trust.endpoints import router as trust
 
@@ -82,7 +85,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     executor = LocalExecutor(settings, database)
     scheduler = Scheduler(settings, database, executor)
     app.state.database = database
-    app.state.sealer = load_sealer(settings)
+    app.state.sealer = sealer = load_sealer(settings)
+    if not await asyncio.to_thread(all_can_be_opened, database, sealer):
+        log.error(SEALED_SHUT)
     app.state.executor = executor
     try:
         await executor.start()

@@ -12,6 +12,7 @@ from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.migrate import migrate
 from syncline.store.sealing import load_sealer
+from syncline.store.stored_secrets import note_secret_fields
 
 KEY_FILE = "api-key.json"
 
@@ -37,10 +38,11 @@ async def prepare(settings: Settings) -> FirstKey | None:
         SealingError, MigrationError, DatabaseUrlError: with what to do about it.
     """
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    await asyncio.to_thread(load_sealer, settings)
+    sealer = await asyncio.to_thread(load_sealer, settings)
     await asyncio.to_thread(migrate, settings.store_url)
     database = Database(settings.store_url)
     try:
+        await asyncio.to_thread(note_secret_fields, database, sealer)
         async with database.session() as session:
             made = await ensure_account(session)
             if made is None:

@@ -11,9 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 
-from syncline.api.errors import ApiError, InvalidInput, ServiceUnavailable
+from syncline.api.errors import ApiError, InvalidInput, SecretsUnavailable, ServiceUnavailable
 from syncline.api.validation import explain_findings
 from syncline.declarations import InvalidField
+from syncline.store.sealing import SealingError
 from syncline.store.turns import StoreUnavailableError
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,10 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(InvalidField)
     async def invalid_field(_request: Request, error: InvalidField) -> Response:
         return error_response(InvalidInput(f"{error}."))
+
+    @app.exception_handler(SealingError)
+    async def sealed_secrets(_request: Request, error: SealingError) -> Response:
+        return error_response(SecretsUnavailable(str(error)))
 
     @app.exception_handler(RequestValidationError)
     async def invalid_request(request: Request, error: RequestValidationError) -> Response:

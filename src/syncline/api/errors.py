@@ -71,6 +71,13 @@ class Conflict(ApiError):  # noqa: N818
         super().__init__(409, "Conflict", message)
 
 
+class SecretsUnavailable(ApiError):  # noqa: N818
+    """The call needs stored secrets, and the server's keys do not open them (503)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(503, "SecretsUnavailable", message)
+
+
 class TooManyRequests(ApiError):  # noqa: N818
     """A limit is reached; the client waits `retry_after` seconds and tries again (429)."""
 

@@ -29,6 +29,11 @@ _FAILURES: dict[int, tuple[str, str]] = {
     415: ("UnsupportedMediaType", "The body is not `application/json`."),
     429: ("TooManyRequests", "The account has made too many requests. Wait as long as `Retry-After` says."),
     500: ("InternalError", "Something broke in the server. Its log says what."),
+    503: (
+        "ServiceUnavailable",
+        "The server has more to do than it can, or its store does not answer; with the code `SecretsUnavailable`, the "
+        "call needs stored secrets and the server's sealing keys do not open them.",
+    ),
 }
 _HEADERS: dict[int, dict[str, Any]] = {
     401: {"WWW-Authenticate": {"description": "How to authenticate.", "schema": {"type": "string"}}},

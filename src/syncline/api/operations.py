@@ -1,13 +1,17 @@
 """What those who run the server ask it: does it live, is it ready, how is it doing."""
 
+import asyncio
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from syncline.api.dependencies import CurrentDatabase
 from syncline.api.models import ResponseModel
-from syncline.store.readiness import what_is_wrong
+from syncline.store.database import Database
+from syncline.store.readiness import SEALED_SHUT, what_is_wrong
+from syncline.store.sealing import Sealer
+from syncline.store.stored_secrets import all_can_be_opened
 
 router = APIRouter(tags=["Operations"])
 
@@ -39,13 +43,26 @@ async def health() -> HealthResponse:
 
 
 @router.get("/ready", responses=_NOT_READY, response_model_exclude_none=True)
-async def ready(response: Response, database: CurrentDatabase) -> ReadyResponse:
-    """Say whether the store can be reached and has the tables of this version. Needs no API key."""
-    reason = await what_is_wrong(database)
+async def ready(request: Request, response: Response, database: CurrentDatabase) -> ReadyResponse:
+    """Say whether the store can be reached, has the tables of this version, and holds no secret that cannot be opened.
+    Needs no API key."""
+    reason = await what_is_wrong(database) or await _sealed_shut(request.app, database)
     if reason is None:
         return ReadyResponse(status="ready")
     response.status_code = 503
     return ReadyResponse(status="not ready", reason=reason)
+
+
+async def _sealed_shut(app: FastAPI, database: Database) -> str | None:
+    """Why secrets cannot be opened; None when they can. Once they all could, they are not looked at again: what is
+    stored from then on is sealed with the same keys."""
+    sealer: Sealer = app.state.sealer
+    if getattr(app.state, "opens_all_secrets", None) is sealer:
+        return None
+    if not await asyncio.to_thread(all_can_be_opened, database, sealer):
+        return SEALED_SHUT
+    app.state.opens_all_secrets = sealer
+    return None
 
 
 @router.get("/metrics", responses=_TEXT, response_class=Response)

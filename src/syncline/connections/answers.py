@@ -11,7 +11,6 @@ from syncline.connections.connect_card import make_connect_card
 from syncline.connections.schemas import ConnectCardConfigResponse, ConnectionResponse, SetupTest, SyncDetails
 from syncline.connections.status import derive_status
 from syncline.connectors.registry import connector_for
-from syncline.engine.context import open_secrets
 from syncline.engine.schedule import DAILY
 from syncline.store.models import Connection, Destination, Group, Notice, Run, utc_now
 from syncline.store.sealing import Sealer
@@ -111,13 +110,14 @@ def _response(
         connect_card_config=ConnectCardConfigResponse(**card) if card is not None else None,
         hybrid_deployment_agent_id=connection.hybrid_deployment_agent_id,
         destination_schema_names=connection.destination_schema_names,
-        config=_masked_config(connection, sealer) | {"public_key": related.group.public_key},
+        config=_masked_config(connection) | {"public_key": related.group.public_key},
     )
 
 
-def _masked_config(connection: Connection, sealer: Sealer) -> dict[str, object]:
-    secrets = open_secrets(sealer, connection.sealed_secrets).get("config", {})
-    return connector_for(connection.service).declaration.config.restore(connection.config, secrets).masked()
+def _masked_config(connection: Connection) -> dict[str, object]:
+    paths = (path.split(".") for path in connection.secret_fields or [])
+    secrets = {path[1] for path in paths if path[0] == "config"}
+    return connector_for(connection.service).declaration.config.masked_answer(connection.config, secrets)
 
 
 def _sync_details(run: Run | None) -> SyncDetails | dict[str, object]:

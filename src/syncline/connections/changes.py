@@ -21,7 +21,8 @@ from syncline.connections.stopping import stop_sync
 from syncline.connections.syncs import start_sync
 from syncline.connectors.base import SetupTestResult
 from syncline.connectors.registry import connector_for
-from syncline.engine.context import open_secrets, source_context
+from syncline.declarations import MASK
+from syncline.engine.context import source_context
 from syncline.engine.executor import Executor
 from syncline.engine.planning import next_start
 from syncline.engine.resync import request_resync
@@ -30,6 +31,7 @@ from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.models import Connection, Destination, utc_now
 from syncline.store.sealing import Sealer
+from syncline.store.stored_secrets import open_or_replace, seal_into
 
 _RESCHEDULING = ("paused", "sync_frequency", "daily_sync_time", "schedule_type", "schedule")
 _under_way: set[asyncio.Task[None]] = set()
@@ -87,17 +89,17 @@ class _Update:
         async with self._database.session(read_only=True) as session:
             connection = await get_connection(session, self._caller, self._connection_id)
             destination = await session.get(Destination, connection.group_id)
-        before = Setup.of(connection, self._sealer)
+        before = Setup.of(connection)
         changed = copy_of(connection)
         apply_changes(changed, self._request, self._sealer)
-        is_another_setup = Setup.of(changed, self._sealer) != before
+        is_another_setup = Setup.of(changed) != before
         results: Sequence[SetupTestResult] | None = [] if is_another_setup else None
         if self._request.run_setup_tests or (is_another_setup and self._request.run_setup_tests is None):
             context = source_context(changed, self._sealer, self._settings)
             results = await run_setup_tests(changed, destination, context)
         async with self._database.session() as session:
             connection = await lock_connection(session, self._caller, self._connection_id)
-            if results is not None and Setup.of(connection, self._sealer) != before:
+            if results is not None and Setup.of(connection) != before:
                 raise changed_meanwhile(self._connection_id)
             await self._store(session, connection, results)
             is_startable = not connection.paused and connection.was_connected
@@ -129,6 +131,7 @@ def apply_changes(connection: Connection, request: UpdateConnectionRequest, seal
 
     Raises:
         InvalidField: `config` or `auth` is wrong, would change the schema, or moves a stored secret.
+        SealingError: the stored secrets are needed, and no key opens them.
     """
     for name, value in request.columns().items():
         setattr(connection, name, value)
@@ -137,7 +140,8 @@ def apply_changes(connection: Connection, request: UpdateConnectionRequest, seal
         return
     connector = connector_for(connection.service)
     declaration = connector.declaration
-    secrets = open_secrets(sealer, connection.sealed_secrets)
+    update = {"config": request.config, "auth": request.auth}
+    secrets = open_or_replace(connection, sealer, update, masked=MASK)
     config = declaration.config.restore(connection.config, secrets.get("config", {}))
     auth = declaration.auth.restore({}, secrets.get("auth", {})) if declaration.auth is not None else None
     config, auth = declaration.merge(config, auth, request.config, request.auth)
@@ -147,7 +151,7 @@ def apply_changes(connection: Connection, request: UpdateConnectionRequest, seal
     changed = {"config": secret_config, "auth": auth.values() if auth is not None else {}}
     connection.config = public
     if changed != {"config": secrets.get("config", {}), "auth": secrets.get("auth", {})}:
-        connection.sealed_secrets = sealer.seal(changed) if any(changed.values()) else None
+        seal_into(connection, sealer, changed)
 
 
 def changed_meanwhile(connection_id: str) -> Conflict:

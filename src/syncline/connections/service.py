@@ -23,6 +23,7 @@ from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.models import Connection, Group
 from syncline.store.sealing import Sealer
+from syncline.store.stored_secrets import seal_into
 
 _STORED_AS_SENT = (
     "service",
@@ -70,10 +71,10 @@ async def create_connection(
         schema=schema,
         connected_by=caller.user_id,
         config=public,
-        sealed_secrets=sealer.seal(secrets) if any(secrets.values()) else None,
         connect_card_config=card.model_dump(exclude_none=True) if card is not None else None,
         **{**request.model_dump(include=set(_STORED_AS_SENT)), **scheduling(request)},
     )
+    seal_into(connection, sealer, secrets)
     try:
         async with database.session() as session:
             await _refuse_taken_schema(session, request.group_id, schema)

@@ -63,7 +63,7 @@ async def _test_and_store(database: Database, sealer: Sealer, settings: Settings
         present = await session.get(Connection, connection_id, with_for_update=True)
         if present is None:
             raise NotFound("Connection", connection_id)
-        if Setup.of(present, sealer) != Setup.of(connection, sealer):
+        if Setup.of(present) != Setup.of(connection):
             return False
         await record_results(session, present, results)
     return True

@@ -2,7 +2,7 @@
 
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
@@ -130,6 +130,16 @@ class Configuration(BaseModel):
             name: MASK if details.secret else _text_of(values[name]) if details.as_text else values[name]
             for name, _, details in self._entries()
             if name in values and details.answered
+        }
+
+    @classmethod
+    def masked_answer(cls, public: Mapping[str, Any], secret_names: Collection[str]) -> dict[str, Any]:
+        """The same as :meth:`masked`, from what is stored and the names of the secrets that are set: it opens none."""
+        values = cls.restore(public).values()
+        return {
+            name: MASK if details.secret else values[name]
+            for name, _, details in cls._entries()
+            if details.answered and name in (secret_names if details.secret else values)
         }
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:

@@ -6,13 +6,14 @@ is still what is stored: of two changes at once, the first that ends wins and th
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from syncline.api.authentication import Caller
 from syncline.api.errors import Conflict
-from syncline.declarations import Configuration
+from syncline.declarations import MASK, Configuration
 from syncline.destinations.schemas import SetupTest, UpdateDestination
 from syncline.destinations.service import find_warehouse, get_destination, stored_config
 from syncline.destinations.setup_tests import run_setup_tests, status_after
@@ -22,6 +23,7 @@ from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.models import Connection, Destination, Group, utc_now
 from syncline.store.sealing import Sealer
+from syncline.store.stored_secrets import open_or_replace, seal_into
 
 
 async def update_destination(
@@ -40,33 +42,41 @@ async def update_destination(
         NotFound: there is no such destination.
         InvalidField: the config is wrong, or changes where a stored secret goes without sending it again.
         Conflict: the destination was changed meanwhile.
+        SealingError: the stored secrets are needed, and no key opens them.
     """
     async with database.session(read_only=True) as session:
         destination = await get_destination(session, caller, identifier)
     seen = _Tested.of(destination)
-    config = stored_config(destination, sealer)
-    changed, _ = find_warehouse(destination.service).declaration.merge(config, None, request.config)
+    changed = _changed_config(destination, sealer, request.config) if request.config is not None else None
     method = request.networking_method or destination.networking_method
-    needs_test = changed.values() != config.values() or method != destination.networking_method
+    needs_test = changed is not None or method != destination.networking_method
     tests: list[SetupTest] | None = [] if needs_test else None
     if request.run_setup_tests or (needs_test and request.run_setup_tests is None):
-        tests = await _test(destination, changed, method, settings)
+        tests = await _test(destination, changed or stored_config(destination, sealer), method, settings)
     async with database.session() as session:
         destination = await _locked(session, caller, identifier, seen if tests is not None else None)
         for name, value in request.columns().items():
             setattr(destination, name, value)
         attributes = {**destination.attributes, **request.attributes()}
         destination.attributes = {name: value for name, value in attributes.items() if value is not None}
-        if needs_test:
-            public, secret = changed.split()
-            destination.config = public
-            destination.sealed_secrets = sealer.seal(secret) if secret else None
+        if changed is not None:
+            destination.config, secret = changed.split()
+            seal_into(destination, sealer, secret)
         if tests is not None:
             _store_tests(destination, tests)
         if request.time_zone_offset is not None or request.daylight_saving_time_enabled is not None:
             await session.flush()
             await _reschedule(session, identifier)
     return destination
+
+
+def _changed_config(destination: Destination, sealer: Sealer, update: dict[str, Any]) -> Configuration | None:
+    """The config with an update laid over it; None when it stays the same."""
+    declaration = find_warehouse(destination.service).declaration
+    secret = open_or_replace(destination, sealer, update, masked=MASK, path="config.")
+    config = declaration.config.restore(destination.config, secret)
+    changed, _ = declaration.merge(config, None, update)
+    return changed if changed.values() != config.values() else None
 
 
 async def test_destination(

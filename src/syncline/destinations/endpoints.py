@@ -28,7 +28,7 @@ async def create_destination(
 ) -> Envelope[DestinationResponse]:
     """Create the destination of a group and run its setup tests."""
     destination = await service.create_destination(database, sealer, settings, caller, body)
-    return success(service.present(destination, sealer), "Destination has been created.")
+    return success(service.present(destination), "Destination has been created.")
 
 
 @router.get("", response_model_exclude_none=True)
@@ -43,11 +43,11 @@ async def list_destinations(
 
 @router.get("/{destination_id}", response_model_exclude_none=True)
 async def get_destination(
-    destination_id: str, caller: CurrentUser, database: CurrentDatabase, sealer: CurrentSealer
+    destination_id: str, caller: CurrentUser, database: CurrentDatabase
 ) -> Envelope[DestinationResponse]:
     """Retrieve a destination."""
     async with database.session(read_only=True) as session:
-        return success(service.present(await service.get_destination(session, caller, destination_id), sealer))
+        return success(service.present(await service.get_destination(session, caller, destination_id)))
 
 
 @router.patch("/{destination_id}", response_model_exclude_none=True)
@@ -61,7 +61,7 @@ async def update_destination(
 ) -> Envelope[DestinationResponse]:
     """Change what was sent of a destination, and run its setup tests when they are needed."""
     destination = await changes.update_destination(database, sealer, settings, caller, destination_id, body)
-    return success(service.present(destination, sealer), "Destination has been updated")
+    return success(service.present(destination), "Destination has been updated")
 
 
 @router.delete("/{destination_id}")
@@ -82,4 +82,4 @@ async def run_setup_tests(
 ) -> Envelope[DestinationResponse]:
     """Run the setup tests of a destination."""
     destination = await changes.test_destination(database, sealer, settings, caller, destination_id)
-    return success(service.present(destination, sealer), "Setup tests have been completed")
+    return success(service.present(destination), "Setup tests have been completed")

@@ -16,6 +16,7 @@ from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.models import Destination, Group
 from syncline.store.sealing import Sealer
+from syncline.store.stored_secrets import seal_into
 from syncline.warehouses.base import Warehouse
 from syncline.warehouses.registry import services, warehouse_for
 
@@ -49,11 +50,11 @@ async def create_destination(
         networking_method=request.networking_method,
         setup_status=status_after(tests),
         config=public,
-        sealed_secrets=sealer.seal(secret) if secret else None,
         attributes=request.attributes(),
         setup_tests=[test.model_dump() for test in tests],
         created_by=caller.user_id,
     )
+    seal_into(destination, sealer, secret)
     try:
         async with database.session() as session:
             session.add(destination)
@@ -94,18 +95,23 @@ def find_warehouse(service: str) -> Warehouse:
 
 
 def stored_config(destination: Destination, sealer: Sealer) -> Configuration:
-    """The whole config of a destination, secrets included."""
+    """The whole config of a destination, secrets included.
+
+    Raises:
+        SealingError: no key opens them.
+    """
     secret = sealer.open(destination.sealed_secrets) if destination.sealed_secrets else {}
     return find_warehouse(destination.service).declaration.config.restore(destination.config, secret)
 
 
-def present(destination: Destination, sealer: Sealer) -> DestinationResponse:
+def present(destination: Destination) -> DestinationResponse:
     """A destination as it is answered."""
+    declared = find_warehouse(destination.service).declaration.config
     return DestinationResponse.model_validate(
         {
             **_fields(destination),
             "setup_tests": destination.setup_tests,
-            "config": stored_config(destination, sealer).masked(),
+            "config": declared.masked_answer(destination.config, destination.secret_fields or []),
         }
     )
 

@@ -173,6 +173,8 @@ class Destination(Base):
     """The config without its secrets."""
     sealed_secrets: Mapped[str | None] = mapped_column(Text, default=None)
     """Sealed JSON object of the config's secret fields."""
+    secret_fields: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
+    """The names of those that are set; null where an older version stored them and no key has opened them since."""
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Other request fields that are stored and answered as they came (agents, private link, ...)."""
     setup_tests: Mapped[list[Any]] = mapped_column(default=list)
@@ -227,6 +229,8 @@ class Connection(Base):
     """The config without its secrets."""
     sealed_secrets: Mapped[str | None] = mapped_column(Text, default=None)
     """Sealed JSON object `{"config": {...secret fields...}, "auth": {...}}`."""
+    secret_fields: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
+    """The paths of those that are set, such as `config.connection_string`; null as for a destination."""
 
     setup_tests: Mapped[list[Any]] = mapped_column(default=list)
     """The latest setup tests, as answered."""

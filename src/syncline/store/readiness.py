@@ -14,6 +14,14 @@ _PATIENCE = 5.0
 """Seconds that the store may take to answer."""
 
 
+SEALED_SHUT = (
+    "secrets in the store cannot be opened with the present sealing keys; set SYNCLINE_SEALING_KEYS, or the file "
+    "sealing.key, to the key that sealed them (beside the present one, where that has sealed others), and restart the "
+    "server"
+)
+"""What is wrong when :func:`syncline.store.stored_secrets.all_can_be_opened` says no."""
+
+
 async def what_is_wrong(database: Database) -> str | None:
     """Why the store cannot be worked with, for a person; None when it can."""
     try:
