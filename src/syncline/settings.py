@@ -37,6 +37,22 @@ class Settings(BaseSettings):
         default=None, description="Base URL that people reach this server at, for Connect Card links."
     )
 
+    request_head_timeout: float = Field(
+        default=10.0, gt=0, description="How long the first line and the headers of a request may take to arrive."
+    )
+    request_body_timeout: float = Field(
+        default=30.0, gt=0, description="How long the body of a request may take to arrive."
+    )
+    keep_alive_timeout: float = Field(
+        default=5.0, gt=0, description="How long a connection of a client may be idle between two requests."
+    )
+    most_connections: int = Field(
+        default=1_000,
+        ge=1,
+        description="Open connections of all clients together; never more than half of the files that the process may "
+        "open.",
+    )
+
     concurrent_syncs: int = Field(default=2, ge=1, le=64, description="Syncs that run at the same time.")
     trial_days: int = Field(
         default=14, ge=0, description="Days until a connection with `pause_after_trial` is paused; 0: it never is."

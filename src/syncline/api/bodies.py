@@ -17,6 +17,12 @@ def too_large() -> ApiError:
     return ApiError(413, "InvalidInput", f"The request body is larger than {MOST_BYTES} bytes. Send a smaller one.")
 
 
+def too_slow(seconds: float) -> ApiError:
+    """The error for a body that takes longer than `seconds` to arrive. The rest of it is not waited for."""
+    message = f"The request body did not arrive within {seconds:g} seconds. Send it faster, or a smaller one."
+    return ApiError(408, "RequestTimeout", message, headers={"Connection": "close"})
+
+
 def parse_body(body: bytes) -> dict[str, Any]:
     """The object that a body holds.
 

@@ -4,6 +4,7 @@ From the outside in: :class:`RequestLog`, :class:`Paths`, :class:`~syncline.api.
 Nothing under ``/v1`` is reached without passing the gate, so no endpoint can forget to authenticate.
 """
 
+import asyncio
 import re
 import time
 from functools import partial
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from syncline.api.answers import add_error_handlers, error_response, internal_error, overloaded
 from syncline.api.authentication import authenticate
-from syncline.api.bodies import MOST_BYTES, parse_body, too_large
+from syncline.api.bodies import MOST_BYTES, parse_body, too_large, too_slow
 from syncline.api.errors import ApiError, InvalidInput
 from syncline.api.limits import RateLimits
 from syncline.api.metrics import Measured, Metrics
@@ -45,7 +46,7 @@ def install(app: FastAPI, settings: Settings) -> None:
     add_error_handlers(app)
     app.state.metrics = Metrics()
     # The last one added is the outermost.
-    app.add_middleware(Gate, limits=RateLimits(settings))
+    app.add_middleware(Gate, limits=RateLimits(settings), body_timeout=settings.request_body_timeout)
     app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_middleware(Paths)
     app.add_middleware(RequestLog)
@@ -99,9 +100,10 @@ class Paths:
 class Gate:
     """Lets a request to ``/v1`` through that may be answered: versions, API key, body, limits, then permission."""
 
-    def __init__(self, app: ASGIApp, limits: RateLimits) -> None:
+    def __init__(self, app: ASGIApp, limits: RateLimits, body_timeout: float) -> None:
         self.app = app
         self.limits = limits
+        self.body_timeout = body_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not is_api_path(scope["path"]):
@@ -114,7 +116,7 @@ class Gate:
             caller = await authenticate(database, headers.get("authorization", ""))
             if _UNPRINTABLE.search(path):
                 raise ApiError(404, "NotFound", "The path holds characters that no resource's name has. Check it.")
-            body = await _read_body(headers, receive)
+            body = await _read_body(headers, receive, self.body_timeout)
             parsed: dict[str, Any] = {}
             if body:
                 check_content_type(headers.get("content-type", ""))
@@ -160,20 +162,24 @@ def present_path(path: str) -> str:
     return path
 
 
-async def _read_body(headers: Headers, receive: Receive) -> bytes:
+async def _read_body(headers: Headers, receive: Receive, seconds: float) -> bytes:
     announced = headers.get("content-length", "")
     if announced.isdigit() and int(announced[:20]) > MOST_BYTES:
         raise too_large()
     body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise InvalidInput("The connection closed before the whole request body had arrived.")
-        body += message.get("body", b"")
-        if len(body) > MOST_BYTES:
-            raise too_large()
-        if not message.get("more_body", False):
-            return bytes(body)
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise InvalidInput("The connection closed before the whole request body had arrived.")
+                body += message.get("body", b"")
+                if len(body) > MOST_BYTES:
+                    raise too_large()
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        raise too_slow(seconds) from None
 
 
 async def _hung_up(receive: Receive) -> None:

@@ -24,6 +24,7 @@ _FAILURES: dict[int, tuple[str, str]] = {
     403: ("Forbidden", "The role of the key's user, or the key, does not allow this."),
     404: ("NotFound", "There is no such thing. The code names its kind, such as `NotFound_Connection`."),
     406: ("NotAcceptable", "`Accept` asks for something other than JSON of version 1 or 2."),
+    408: ("RequestTimeout", "The request took too long to arrive."),
     409: ("Conflict", "A name is taken, or something else is in the way."),
     413: ("InvalidInput", "The body is too large."),
     415: ("UnsupportedMediaType", "The body is not `application/json`."),
@@ -38,6 +39,7 @@ _FAILURES: dict[int, tuple[str, str]] = {
 _HEADERS: dict[int, dict[str, Any]] = {
     401: {"WWW-Authenticate": {"description": "How to authenticate.", "schema": {"type": "string"}}},
     429: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}},
+    503: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}},
 }
 _METHODS = ("get", "post", "patch", "put", "delete")
 

@@ -11,8 +11,9 @@ from syncline.settings import Settings
 from syncline.store.database import DatabaseUrlError
 from syncline.store.migrate import MigrationError
 from syncline.store.sealing import SealingError
+from syncline.store.turns import StoreUnavailableError
 
-USER_ERRORS = (ApiError, DatabaseUrlError, MigrationError, SealingError, OSError)
+USER_ERRORS = (ApiError, DatabaseUrlError, MigrationError, SealingError, StoreUnavailableError, OSError)
 """Errors whose text is written for the person at the terminal."""
 
 console = Console(highlight=False)

@@ -1,6 +1,7 @@
 """`syncline up`: the server."""
 
 import asyncio
+import resource
 import signal
 import socket
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 import uvicorn
 
 from syncline.accounts.first_start import FirstKey, prepare
+from syncline.api.http_protocol import Bounds, bounded
 from syncline.cli.processes import write_ready_file
 from syncline.cli.terminal import USER_ERRORS, console, fail, load_settings
 from syncline.logs import configure_logging
@@ -37,7 +39,7 @@ def up(
         fail(str(error))
     url = _url(listener)
     _greet(settings, url, first_key)
-    server = _Server(create_app(settings), url, ready_file)
+    server = _Server(settings, url, ready_file)
     # The server ends in good order at these and then raises them again, which would look like a crash.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
@@ -49,9 +51,20 @@ def up(
 class _Server(uvicorn.Server):
     """A server that says when it is ready."""
 
-    def __init__(self, app: object, url: str, ready_file: Path | None) -> None:
+    def __init__(self, settings: Settings, url: str, ready_file: Path | None) -> None:
+        most_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        bounds = Bounds(settings.request_head_timeout, min(settings.most_connections, most_files // 2))
         super().__init__(
-            uvicorn.Config(app, loop="uvloop", log_config=None, access_log=False, timeout_graceful_shutdown=5)  # type: ignore[arg-type]
+            uvicorn.Config(
+                create_app(settings),
+                loop="uvloop",
+                http=bounded(bounds),  # type: ignore[arg-type]
+                ws="none",
+                log_config=None,
+                access_log=False,
+                timeout_keep_alive=settings.keep_alive_timeout,  # type: ignore[arg-type]
+                timeout_graceful_shutdown=5,
+            )
         )
         self._url = url
         self._ready_file = ready_file
