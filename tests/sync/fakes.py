@@ -2,13 +2,13 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pyarrow as pa
 
-from syncline.connectors.azure_service_bus.decode import decode_batch
+from syncline.connectors.azure_service_bus.decode import decode_batch, rejects
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
 from syncline.connectors.base import (
     Connector,
@@ -86,6 +86,9 @@ class FakeSource(Source):
 
     def decode(self, batch: RawBatch) -> DecodedBatch:
         return DecodedBatch(*decode_batch(batch.table, "Json", self.sync_type))
+
+    def reject(self, batch: RawBatch, reasons: Sequence[str]) -> pa.Table:
+        return rejects(batch.table, reasons)
 
 
 class FakeConnector(Connector):

@@ -52,7 +52,9 @@ def _totals(rows: int, size: int, batches: int) -> str:
 
 def _report(run: Run, ending: Ending) -> None:
     if run.rejected:
-        console.print(f"{run.rejected:,} messages could not be decoded: see the tables that end in __rejected")
+        console.print(
+            f"{run.rejected:,} messages could not be decoded or loaded: see the tables that end in __rejected"
+        )
     if ending.state is RunState.SUCCEEDED:
         console.print(f"succeeded: {run.rows:,} rows")
         return

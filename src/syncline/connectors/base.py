@@ -169,6 +169,10 @@ class Source(ABC):
             SourceError: The configured format cannot be decoded at all, or not now: what it needs cannot be had.
         """
 
+    @abstractmethod
+    def reject(self, batch: RawBatch, reasons: Sequence[str]) -> pa.Table:
+        """All messages of a batch as rejects, each for its reason: those that could be decoded and yet not loaded."""
+
     def warnings(self) -> tuple[SourceWarning, ...]:
         """What a person should know of the source as a whole, beside what batches say. Asked when a sync ends."""
         return ()

@@ -14,7 +14,7 @@ from syncline.store.models import Connection, Cursor, Notice
 
 ALL_STREAMS: dict[str, Any] = {"streams": None}
 REJECTED_MESSAGES = "rejected_messages"
-"""Code of the warning about messages that could not be decoded; its subject is their stream."""
+"""Code of the warning about messages that could not be decoded or loaded; its subject is their stream."""
 
 
 def request_resync(connection: Connection, streams: Sequence[str] | None) -> None:

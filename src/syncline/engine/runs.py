@@ -222,7 +222,7 @@ def _carry_over(session: Session, connection: Connection, run: Run, ending: Endi
 def _rejections(run: Run) -> Advice:
     return Advice(
         code=REJECTED_MESSAGES,
-        message="Messages that could not be decoded were put aside",
+        message="Messages that could not be decoded or loaded were put aside",
         details=f"{run.rejected:,} in the sync that started at {run.started_at:%Y-%m-%d %H:%M:%S} UTC. Their bytes and "
         "the reasons are in the tables whose names end in __rejected.",
     )

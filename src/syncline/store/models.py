@@ -297,7 +297,7 @@ class Run(Base):
     """Bytes of message bodies read."""
     batches: Mapped[int] = mapped_column(default=0)
     rejected: Mapped[int] = mapped_column(BigInteger, default=0)
-    """Messages that could not be decoded and went to a `__rejected` table."""
+    """Messages that could not be decoded or loaded and went to a `__rejected` table."""
     error: Mapped[str | None] = mapped_column(Text, default=None)
     """What went wrong and what to do about it, for a person."""
 

@@ -5,19 +5,21 @@ A load costs something however small it is, so small batches of a stream go toge
 
 import datetime as dt
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
 
-from syncline.connectors.base import DecodedBatch, ReadLimits, SourceWarning
+from syncline.connectors.base import DecodedBatch, RawBatch, ReadLimits, Source, SourceWarning
 from syncline.sync.catalog import Catalog
 from syncline.sync.checkpoints import Checkpoints
 from syncline.sync.choosing import choose, column_types
+from syncline.sync.refused import load_in_parts
 from syncline.sync.selection import DELIVERY, ORDER, TYPE_LOCKED
 from syncline.sync.shape import combine, stamp
 from syncline.warehouses.base import Loader
+from syncline.warehouses.errors import RowsRefused
+from syncline.warehouses.refusals import conversions
 
 REJECTED = "\x1f\x1frejected"
 """What follows the name of a stream in the source's name of the table that holds its rejected messages, which becomes
@@ -49,9 +51,8 @@ class Loaded:
 class _Pending:
     """Batches of one stream that wait to be loaded together."""
 
-    batches: list[DecodedBatch] = field(default_factory=list)
-    receipts: list[object] = field(default_factory=list)
-    position: Mapping[str, Any] = field(default_factory=dict)
+    batches: list[tuple[RawBatch, DecodedBatch]] = field(default_factory=list)
+    """With the messages as they were read: those that the destination does not take become rejects with all of it."""
     rows: int = 0
     bytes: int = 0
     since: float = field(default_factory=time.monotonic)
@@ -62,20 +63,20 @@ class Loading:
 
     def __init__(
         self,
+        source: Source,
         loader: Loader,
         checkpoints: Checkpoints,
         catalog: Catalog,
         limits: ReadLimits,
         synced_at: dt.datetime,
-        acknowledge: Callable[[str, Sequence[object]], None] = lambda stream, receipts: None,
     ) -> None:
         self.totals = Totals()
+        self._source = source
         self._loader = loader
         self._catalog = catalog
         self._checkpoints = checkpoints
         self._limits = limits
         self._synced_at = synced_at
-        self._acknowledge = acknowledge
         self._pending: dict[str, _Pending] = {}
         self._warnings: dict[tuple[str, str], SourceWarning] = {}
         self._lost: dict[tuple[str, str], int] = {}
@@ -83,29 +84,19 @@ class Loading:
         """Streams that have no table of rejects."""
         self._rejected: dict[str, tuple[int, str]] = {}
 
-    def add(
-        self,
-        stream: str,
-        batch: DecodedBatch,
-        position: Mapping[str, Any],
-        size: int,
-        warnings: tuple[SourceWarning, ...],
-        receipt: object = None,
-    ) -> Loaded | None:
-        """Take a batch. Loads what is pending once it has the size of a full batch."""
-        for warning in warnings:
+    def add(self, batch: RawBatch, decoded: DecodedBatch) -> Loaded | None:
+        """Take a batch. Loads what is pending once it has the size of a full batch, or if the batch is urgent."""
+        for warning in batch.warnings:
             self._warnings[warning.code, warning.subject] = warning
+        stream = batch.stream.name
         pending = self._pending.setdefault(stream, _Pending())
-        pending.batches.append(batch)
-        pending.position = position
-        if receipt is not None:
-            pending.receipts.append(receipt)
-        pending.rows += batch.columns.num_rows + batch.rejects.num_rows
-        pending.bytes += size
+        pending.batches.append((batch, decoded))
+        pending.rows += batch.table.num_rows
+        pending.bytes += batch.bytes
         # A batch more like this one would be too much.
-        full_rows = pending.rows + batch.columns.num_rows > self._limits.rows
-        full_bytes = pending.bytes + size > self._limits.bytes
-        return self.load(stream) if full_rows or full_bytes else None
+        full_rows = pending.rows + batch.table.num_rows > self._limits.rows
+        full_bytes = pending.bytes + batch.bytes > self._limits.bytes
+        return self.load(stream) if full_rows or full_bytes or batch.is_urgent else None
 
     def load_stale(self) -> Loaded | None:
         """Load the stream that has waited longest, if that is long or if readers wait for room."""
@@ -122,19 +113,23 @@ class Loading:
         self._loader.rest()
 
     def load(self, stream: str) -> Loaded | None:
-        """Load what is pending of a stream, then save its position, then acknowledge it to the source."""
+        """Load what is pending of a stream, then save its position, then acknowledge it to the source.
+
+        What the destination refuses for what is in it is loaded in parts, a batch after the other, until the messages
+        that it does not take are found; they become rejects.
+        """
         pending = self._pending.pop(stream, None)
         if pending is None:
             return None
-        rows = self._load_rows(stream, pending)
-        rejected = self._load_rejects(stream, pending)
-        self._checkpoints.save(stream, pending.position)
-        if pending.receipts:
-            self._acknowledge(stream, pending.receipts)
-        self.totals.rows += rows
-        self.totals.rejected += rejected
-        self.totals.bytes += pending.bytes
-        self.totals.loads += 1 if rows or rejected else 0
+        batches = [batch for batch, _ in pending.batches]
+        try:
+            rows = self._load_rows(stream, [decoded.columns for _, decoded in pending.batches])
+        except RowsRefused:
+            pending.batches.clear()  # decoding them anew takes memory too
+            for batch in batches:
+                self._load_in_parts(batch)
+        else:
+            self._finish(batches, rows, [decoded.rejects for _, decoded in pending.batches])
         pa.default_memory_pool().release_unused()
         return Loaded(stream, pending.bytes)
 
@@ -143,21 +138,53 @@ class Loading:
         rejected = (_rejection(stream, count, table) for stream, (count, table) in self._rejected.items())
         return (*self._warnings.values(), *rejected)
 
-    def _load_rows(self, stream: str, pending: _Pending) -> int:
-        tables = [batch.columns for batch in pending.batches if batch.columns.num_rows]
+    def _load_in_parts(self, batch: RawBatch) -> None:
+        loaded = 0
+
+        def load(part: RawBatch) -> list[pa.Table]:
+            nonlocal loaded
+            decoded = self._source.decode(part)
+            loaded += self._load_rows(batch.stream.name, [decoded.columns])
+            return [decoded.rejects]
+
+        rejects = load_in_parts(batch, load, self._source.reject) if batch.table.num_rows else []
+        self._finish([batch], loaded, rejects)
+
+    def _finish(self, batches: Sequence[RawBatch], rows: int, rejects: Sequence[pa.Table]) -> None:
+        """Load the rejects of batches whose rows are loaded. Then all of them is durable: save the position, and
+        acknowledge."""
+        stream = batches[-1].stream
+        rejected = self._load_rejects(stream.name, rejects)
+        self._checkpoints.save(stream.name, batches[-1].position)
+        if receipts := [batch.receipt for batch in batches if batch.receipt is not None]:
+            self._source.acknowledge(stream, receipts)
+        self.totals.rows += rows
+        self.totals.rejected += rejected
+        self.totals.bytes += sum(batch.bytes for batch in batches)
+        self.totals.loads += 1 if rows or rejected else 0
+
+    def _load_rows(self, stream: str, tables: Sequence[pa.Table]) -> int:
+        """Load rows, all or none of them.
+
+        Raises:
+            RowsRefused: Some of them cannot be loaded for what is in them.
+        """
+        tables = [table for table in tables if table.num_rows]
         if not tables:
             return 0
-        table = stamp(combine(tables), self._synced_at)
+        with conversions():
+            table = stamp(combine(tables), self._synced_at)
         selection = self._catalog.choose_columns(stream, column_types(table))
-        table, lost = choose(table, selection)
-        for column, count in lost.items():
-            self._warn_of_lost_values(stream, column, count)
+        with conversions():
+            table, lost = choose(table, selection)
         key = selection.sync_mode.key
         if selection.needs_new_key:
             self._loader.change_key(stream, key=key, order=ORDER)
         result = self._loader.load(stream, table, key=key, order=ORDER)
         self._catalog.note_load(stream, result.table, result.column_names, selection.sync_mode)
         self._take_out_of_rejects(stream, table.select(DELIVERY))
+        for column, count in lost.items():
+            self._warn_of_lost_values(stream, column, count)
         return int(table.num_rows)
 
     def _take_out_of_rejects(self, stream: str, deliveries: pa.Table) -> None:
@@ -174,8 +201,8 @@ class Loading:
             "which is locked. They were left empty.",
         )
 
-    def _load_rejects(self, stream: str, pending: _Pending) -> int:
-        tables = [batch.rejects for batch in pending.batches if batch.rejects.num_rows]
+    def _load_rejects(self, stream: str, tables: Sequence[pa.Table]) -> int:
+        tables = [table for table in tables if table.num_rows]
         if not tables:
             return 0
         table = combine(tables)
@@ -191,6 +218,6 @@ def _rejection(stream: str, count: int, table: str) -> SourceWarning:
     return SourceWarning(
         code="rejected_messages",
         subject=stream,
-        message=f"{count:,} {messages} of {stream} could not be decoded. See the table {table}, which has the bytes "
-        "and the reason.",
+        message=f"{count:,} {messages} of {stream} could not be decoded or loaded. The table {table} has the bytes and "
+        "the reason.",
     )

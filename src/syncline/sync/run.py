@@ -119,11 +119,7 @@ def run_sync(
         warehouse.open(job.warehouse_config, job.schema, job.working_directory / "load", job.naming) as loader,
         connector.open_source(job.context) as source,
     ):
-
-        def acknowledge(stream: str, receipts: Sequence[object]) -> None:
-            source.acknowledge(Stream(stream, job.schema), receipts)
-
-        loading = Loading(loader, checkpoints, catalog, job.limits, dt.datetime.now(dt.UTC), acknowledge)
+        loading = Loading(source, loader, checkpoints, catalog, job.limits, dt.datetime.now(dt.UTC))
         dropping: tuple[SourceWarning, ...] = ()
         try:
             dropping = _drop_columns(loader, catalog)
@@ -220,16 +216,13 @@ class _Reading:
         if name in self._errors:  # what comes after a batch that is not loaded must not be, or its position is passed
             self._queue.release(size)
             return None
-        position, warnings, receipt, is_urgent = item.position, item.warnings, item.receipt, item.is_urgent
         try:
             decoded = self._source.decode(item)
         except Exception as error:
             self._fail(name, error)
             self._queue.release(size)
             return None
-        del item  # a load takes memory enough
-        loaded = loading.add(name, decoded, position, size, warnings, receipt)
-        return loading.load(name) if loaded is None and is_urgent else loaded
+        return loading.add(item, decoded)
 
     def _fail(self, stream: str, error: BaseException) -> None:
         self._errors.setdefault(stream, error)

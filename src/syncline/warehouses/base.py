@@ -10,10 +10,18 @@ from typing import Literal
 import pyarrow as pa
 
 from syncline.declarations import Configuration, ServiceDeclaration
-from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
+from syncline.warehouses.errors import RowsRefused, WarehouseError, WarehouseUnavailable
 from syncline.warehouses.naming import Naming
 
-__all__ = ["LoadResult", "Loader", "Warehouse", "WarehouseError", "WarehouseTestResult", "WarehouseUnavailable"]
+__all__ = [
+    "LoadResult",
+    "Loader",
+    "RowsRefused",
+    "Warehouse",
+    "WarehouseError",
+    "WarehouseTestResult",
+    "WarehouseUnavailable",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,7 @@ class Loader(ABC):
 
         Raises:
             WarehouseUnavailable: The destination cannot be reached just now.
+            RowsRefused: It refused rows for what is in them; it may take some of them alone.
             WarehouseError: It refused the batch.
         """
 

@@ -4,6 +4,7 @@ dlt finds a table that fits, because :class:`~syncline.warehouses.loading.SqlLoa
 """
 
 from abc import abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,12 @@ class DltConnection(Connection):
             for name, column_type in plan.column_types.items()
             if column_type.kind is Kind.JSON
         }
-        dlt_runtime.merge(
-            self.dlt_destination(), self.schema, plan.table_name, rows, columns, key, folder, self.file_format
-        )
+        try:
+            dlt_runtime.merge(
+                self.dlt_destination(), self.schema, plan.table_name, rows, columns, key, folder, self.file_format
+            )
+        except BaseException:
+            with suppress(Exception):  # the error says more than that its traces cannot be removed
+                self.clean_up()
+            raise
         self.clean_up()

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, chain, first_reason, reason
+from syncline.warehouses.refusals import rows_refused
 from syncline.warehouses.sql import text
 
 MEMORY_LIMIT = "192MB"
@@ -151,6 +152,8 @@ def _connect(path: Path, wait: float) -> duckdb.DuckDBPyConnection:
 
 def explain(error: BaseException) -> WarehouseError:
     """What an error of DuckDB means for a person."""
+    if (refused := rows_refused("DuckDB", error)) is not None:
+        return refused
     for cause in chain(error):
         if isinstance(cause, duckdb.IOException) and _LOCKED in str(cause):
             return _held(str(cause))

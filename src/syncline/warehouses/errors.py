@@ -26,6 +26,10 @@ class WarehouseUnavailable(WarehouseError):  # noqa: N818 - says it all without 
     """The destination could not be reached, or is in use by someone else. A later sync may succeed."""
 
 
+class RowsRefused(WarehouseError):  # noqa: N818 - says it all without a suffix
+    """The destination refused rows for what is in them. It may take others, and none of these came in."""
+
+
 def chain(error: BaseException) -> Iterator[BaseException]:
     """The error, what it was raised for, and so on down to where it began."""
     seen: set[int] = set()

@@ -18,6 +18,7 @@ from syncline.warehouses import types
 from syncline.warehouses.base import Loader, LoadResult
 from syncline.warehouses.errors import WarehouseError
 from syncline.warehouses.naming import Naming, assign
+from syncline.warehouses.refusals import conversions
 from syncline.warehouses.rows import Values, first_and_last, newest
 from syncline.warehouses.types import ColumnType
 
@@ -181,7 +182,8 @@ class SqlLoader(Loader):
                 connection.change(plan, source_name, [plan.names[name] for name in key])
             key_names, order_names = [plan.names[name] for name in key], [plan.names[name] for name in order]
             self._see_to_key(connection, plan, key_names, order_names)
-            shaped = newest(_shape(connection, plan, table), key_names, order_names)
+            with conversions():
+                shaped = newest(_shape(connection, plan, table), key_names, order_names)
             current = self._without_outdated(connection, plan, shaped, key_names, order_names)
             if current.num_rows:
                 self._merge(connection, plan, current, key_names)

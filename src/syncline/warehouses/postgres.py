@@ -29,6 +29,7 @@ from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoa
 from syncline.warehouses.naming import Naming
 from syncline.warehouses.postgres_config import DECLARATION, PostgresConfig, ssl_mode, unavailable
 from syncline.warehouses.postgres_dlt import Database
+from syncline.warehouses.refusals import rows_refused, sql_state
 from syncline.warehouses.rows import Values
 from syncline.warehouses.sql import (
     commented_source,
@@ -297,8 +298,10 @@ def _unnested(rows: pa.Table) -> tuple[str, list[list[Any]]]:
 
 def explain(error: BaseException) -> WarehouseError:
     """What an error of the driver, or of dlt on top of it, means for a person."""
+    if (refused := rows_refused("PostgreSQL", error)) is not None:
+        return refused
     for cause in chain(error):
-        state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or ""
+        state = sql_state(cause)
         message = reason(cause)
         if state == "42501":
             return WarehouseError(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from azure.core.exceptions import AzureError
 
@@ -135,6 +136,12 @@ class AzureServiceBusSource(Source):
         config = self._namespace.config
         message_type, sync_type = config.message_type or "Json", config.effective_sync_type
         return DecodedBatch(*decode_batch(batch.table, message_type, sync_type, self._schemas))
+
+    def reject(self, batch: RawBatch, reasons: Sequence[str]) -> pa.Table:
+        """The messages of a batch as rejects."""
+        from syncline.connectors.azure_service_bus.decode import rejects
+
+        return rejects(batch.table, reasons)
 
     def _browsed(
         self,

@@ -79,4 +79,5 @@ AZURE_SQL_DATABASE = CloudService(
         to_text="CAST({column} AS NVARCHAR(MAX))",
         rename="EXEC sp_rename '{table}.{old}', '{new_name}', 'COLUMN'",
     ),
+    refusals="Cannot create a row of size|String or binary data would be truncated|arithmetic overflow",
 )

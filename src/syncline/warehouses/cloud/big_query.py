@@ -91,4 +91,5 @@ BIG_QUERY = CloudService(
         to_text="CAST({column} AS STRING)",
         to_json="PARSE_JSON({text}, wide_number_mode=>'round')",
     ),
+    refusals="Row size is too large|Error while reading data|Could not parse",
 )

@@ -81,4 +81,5 @@ CLICKHOUSE = CloudService(
         to_text="toString({column})",
         copy="ALTER TABLE {table} UPDATE {new} = {value} WHERE 1 = 1 SETTINGS mutations_sync = 2",
     ),
+    refusals=r"\b(CANNOT_PARSE_\w+|INCORRECT_DATA|TOO_LARGE_STRING_SIZE|\w*OUT_OF_(BOUND|RANGE\w*)|DECIMAL_OVERFLOW)\b",
 )

@@ -7,17 +7,23 @@ from dlt.common.exceptions import MissingDependencyException
 from dlt.destinations.exceptions import DestinationConnectionError
 
 from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, chain, first_reason, reason
+from syncline.warehouses.refusals import rows_refused
 
 
 class CannotConnect(Exception):  # noqa: N818 - says it all without a suffix
     """No connection could be opened. The cause is the driver's error."""
 
 
-def explainer(service: str, extra: str, secrets: Iterable[str]) -> Callable[[BaseException], WarehouseError]:
-    """Makes a ``WarehouseError`` of whatever was raised while talking to `service`; `secrets` stay out of it."""
+def explainer(
+    service: str, extra: str, secrets: Iterable[str], refusals: str = ""
+) -> Callable[[BaseException], WarehouseError]:
+    """Makes a ``WarehouseError`` of whatever was raised while talking to `service`; `secrets` stay out of it.
+    `refusals` is a regular expression for how it refuses rows, where nothing but its words tells."""
     hidden = tuple(secrets)
 
     def explain(error: BaseException) -> WarehouseError:
+        if (refused := rows_refused(service, error, refusals, hidden)) is not None:
+            return refused
         for cause in chain(error):
             if isinstance(cause, WarehouseError):
                 return cause

@@ -98,4 +98,5 @@ REDSHIFT = CloudService(
         to_text="CAST({column} AS VARCHAR(MAX))",
         to_json="JSON_PARSE({text})",
     ),
+    refusals="stl_load_errors|exceeds the max(?:imum)? size|String length exceeds|Invalid digit",
 )

@@ -66,6 +66,8 @@ class CloudService:
     longest_name: int = 120
     batch_of_keys: int = 200
     """Keys in one query: services limit the number of parameters."""
+    refusals: str = ""
+    """A regular expression for how the service refuses rows, where nothing but its words tells it from other errors."""
 
     @property
     def name(self) -> str:

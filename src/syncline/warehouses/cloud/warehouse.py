@@ -70,7 +70,7 @@ class CloudWarehouse(Warehouse):
                 with connected(service, service.destination(config, staging), schema) as connection:
                     yield connection
 
-            explain = explainer(service.name, service.extra, service.secrets(config))
+            explain = explainer(service.name, service.extra, service.secrets(config), service.refusals)
             yield SqlLoader(connect, explain, folder, naming)
 
     def _check_settings(self, config: Configuration) -> None:

@@ -1,6 +1,6 @@
 """Decode one batch of messages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import cast
 
@@ -87,10 +87,11 @@ def decode_batch(
         accepted = accepted.set_column(properties, field, accepted.column(properties))
     for field, column in zip(decoded.fields, decoded.columns, strict=True):
         accepted = accepted.append_column(field, column)
-    return accepted, _rejects(table.take(pa.array(rejected, pa.int64())), [reasons[place] for place in rejected])
+    return accepted, rejects(table.take(pa.array(rejected, pa.int64())), [reasons[place] for place in rejected])
 
 
-def _rejects(messages: pa.Table, reasons: list[str]) -> pa.Table:
+def rejects(messages: pa.Table, reasons: Sequence[str]) -> pa.Table:
+    """Messages (``MESSAGE_SCHEMA``) as rejects (:data:`REJECT_SCHEMA`), each with its reason."""
     columns = {name: messages.column(name) for name in ("sequence_num", "message_id", "body", "enqueued_time")}
     columns["body"] = pc.cast(columns["body"], pa.binary())
     columns["reason"] = pa.array(reasons, pa.string())
