@@ -35,11 +35,3 @@ def test_the_older_names_that_are_documented_are_served() -> None:
     assert len(names) == 4
     for older, present in names:
         assert present_path(older) == present_path(f"{older}/") == present
-
-
-def test_fields_that_are_documented_as_unknown_are(document: dict[str, Any]) -> None:
-    (sentence,) = re.findall(r"^- ((?:`\w+`,?\s+)+and, in updates, `schema_status`) are unknown fields", PAGE, re.M)
-    unknown = set(re.findall(r"`(\w+)`", sentence))
-    schemas = document["components"]["schemas"]
-    for body in ("CreateConnectionRequest", "UpdateConnectionRequest"):
-        assert not unknown & schemas[body]["properties"].keys()

@@ -12,6 +12,7 @@ READING = [
     ("GET", "/v1/groups/{group}/connections"),
     ("GET", "/v1/connections"),
     ("GET", "/v1/connections/{connection}"),
+    ("GET", "/v1/metadata/connectors/{connection}/tables"),
     ("GET", "/v1/users"),
     ("GET", "/v1/roles"),
     ("GET", "/v1/system-keys"),

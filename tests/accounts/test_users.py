@@ -1,6 +1,7 @@
 """The account and its users over HTTP, on either store."""
 
 import asyncio
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -28,6 +29,7 @@ async def test_a_key_tells_whom_it_stands_for(client: httpx.AsyncClient) -> None
     owner = (await client.get(f"/v1/users/{info['user_id']}")).json()["data"]
     assert owner["role"] == "Account Administrator"
     assert (owner["verified"], owner["invited"], owner["active"]) == (True, False, True)
+    assert owner["logged_in_at"] is None
     assert [user["id"] for user in (await client.get("/v1/users")).json()["data"]["items"]] == [info["user_id"]]
 
 
@@ -69,7 +71,7 @@ async def test_a_deleted_user_is_gone_and_what_was_made_names_them_still(
     connection = {"group_id": group_id, "service": "azure_service_bus", "config": {"schema": "bus"}}
     made = (await ana.post("/v1/connections", json={**connection, "run_setup_tests": False})).json()["data"]
     assert made["connected_by"] == identifier
-    await client.post(f"/v1/groups/{group_id}/users", json={"email": "ana@example.com"})
+    assert await _roles(client, group_id) == {"ana@example.com": "Manage Destination"}
 
     answer = await client.delete(f"/v1/users/{identifier}")
     assert answer.status_code == 200
@@ -83,6 +85,23 @@ async def test_a_deleted_user_is_gone_and_what_was_made_names_them_still(
     again = await client.post("/v1/users", json=ANA)
     assert again.status_code == 201
     assert again.json()["data"]["id"] != identifier
+
+
+async def _roles(client: httpx.AsyncClient, group_id: str) -> dict[str, str]:
+    users = (await client.get(f"/v1/groups/{group_id}/users")).json()["data"]["items"]
+    return {user["email"]: user["role"] for user in users}
+
+
+async def test_who_makes_a_group_is_a_user_of_it_but_a_system_key_is_not(
+    client: httpx.AsyncClient, client_with: Callable[[str, str], httpx.AsyncClient]
+) -> None:
+    made = (await client.post("/v1/groups", json={"name": "by a person"})).json()["data"]
+    assert await _roles(client, made["id"]) == {"owner@localhost": "Manage Destination"}
+    permissions = [{"resource_type": "DESTINATION", "access_level": "MANAGE"}]
+    key = (await client.post("/v1/system-keys", json={"name": "k", "permissions": permissions})).json()["data"]
+    system = client_with(key["key"], key["secret"])
+    made = (await system.post("/v1/groups", json={"name": "by a key"})).json()["data"]
+    assert await _roles(client, made["id"]) == {}
 
 
 async def test_an_administrator_stays(client: httpx.AsyncClient, client_for: ClientFor) -> None:
@@ -119,8 +138,8 @@ async def test_users_of_a_group_are_added_listed_in_pages_and_removed(client: ht
     rest = (await client.get(path, params={"limit": 2, "cursor": first["next_cursor"]})).json()["data"]
     assert "next_cursor" not in rest
     items = first["items"] + rest["items"]
-    assert {item["email"] for item in items} == {f"user{number}@example.com" for number in range(3)}
-    assert {item["role"] for item in items} == {"Destination Administrator"}
+    added = {f"user{number}@example.com": "Destination Administrator" for number in range(3)}
+    assert {item["email"]: item["role"] for item in items} == {"owner@localhost": "Manage Destination"} | added
 
     again = await client.post(path, json={"email": "user0@example.com"})
     assert (again.status_code, again.json()["code"]) == (409, "Conflict")
@@ -133,7 +152,7 @@ async def test_users_of_a_group_are_added_listed_in_pages_and_removed(client: ht
     removed = items[0]["id"]
     answer = await client.delete(f"{path}/{removed}")
     assert answer.json()["message"] == f"User with id '{removed}' has been removed from the group"
-    assert len((await client.get(path)).json()["data"]["items"]) == 2
+    assert len((await client.get(path)).json()["data"]["items"]) == 3
     assert (await client.delete(f"{path}/{removed}")).json()["code"] == "NotFound_User"
     assert (await client.get(f"/v1/users/{removed}")).status_code == 200
     assert (await client.delete(f"/v1/groups/{group_id}")).status_code == 200

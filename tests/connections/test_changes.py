@@ -79,7 +79,13 @@ async def test_empty_text_takes_away_what_may_be_absent(client: httpx.AsyncClien
     assert after["config"].keys().isdisjoint(config)
 
 
-@pytest.mark.parametrize("change", [{}, {"paused": None}, {"config": {}}, {"run_setup_tests": False}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({}, {"paused": None}, {"config": {}}, {"run_setup_tests": False}, {"schema_status": "blocked_on_capture"}),
+        {"destination_configuration": {"virtual_warehouse": ""}, "external_secrets_manager_id": ""},
+    ],
+)
 async def test_a_request_that_names_no_change_changes_and_tests_nothing(
     client: httpx.AsyncClient, body: dict[str, Any], use_results: UseResults, change: dict[str, Any]
 ) -> None:
@@ -147,6 +153,11 @@ async def test_nested_auth_merges_and_is_never_answered(
         ({"group_id": "other"}, "group_id"),
         ({"service": "kafka"}, "service"),
         ({"schedule": "auto"}, "schedule"),
+        ({"schema_status": "ready"}, "POST /v1/connections/"),
+        ({"schema_status": "done"}, "ready, blocked_on_capture"),
+        ({"destination_configuration": {"virtual_warehouse": "large"}}, "destination_configuration.virtual_warehouse"),
+        ({"external_secrets_manager_id": "vault"}, "no external secrets managers"),
+        ({"external_secrets_keys_config": {"connection_string": "key"}}, "no external secrets managers"),
         ({"config": {"schema": "other"}}, "permanent"),
         ({"config": {"schema": None}}, "config.schema"),
         ({"config": {"schema": ""}}, "config.schema"),

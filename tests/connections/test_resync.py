@@ -65,6 +65,8 @@ async def state_of(client: httpx.AsyncClient, connection_id: str) -> dict[str, A
             {"orders": ORDERS},
             "Re-sync has been triggered successfully",
         ),
+        ("schemas/bus/tables/bills/resync", None, {"orders": ORDERS}, "Re-sync has been triggered successfully"),
+        ("schemas/bus/tables/orders/resync", {}, {"bills": BILLS}, "Re-sync has been triggered successfully"),
     ],
 )
 async def test_a_resync_puts_cursors_back_and_waits_while_the_connection_is_paused(

@@ -109,8 +109,8 @@ class UserResponse(ResponseModel):
     role: str | None
     """The role in the account or, in the list of a group's users, in the group."""
     active: bool
-    logged_in_at: Timestamp
-    """The time that the user was created: people do not log in, keys act for them, but clients expect a time."""
+    logged_in_at: Timestamp | None
+    """Null: nobody signs in to this server, keys act for people."""
     created_at: Timestamp
 
     @classmethod
@@ -127,7 +127,7 @@ class UserResponse(ResponseModel):
             phone=user.phone,
             role=role or user.role or None,
             active=True,
-            logged_in_at=user.created_at,
+            logged_in_at=None,
             created_at=user.created_at,
         )
 

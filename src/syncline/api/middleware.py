@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 _OLDER_NAMES = (
     (re.compile(r"^/v1/connectors(?=/|$)"), "/v1/connections"),
     (re.compile(r"^/v1/groups/([^/]+)/connectors$"), r"/v1/groups/\1/connections"),
-    (re.compile(r"^/v1/metadata/connectors(?=/|$)"), "/v1/metadata/connector-types"),
+    (re.compile(r"^/v1/metadata/connectors(?=$|/[^/]+$)"), "/v1/metadata/connector-types"),
     # What orchestrators still call to start a sync.
     (re.compile(r"^/v1/connections/([^/]+)/force$"), r"/v1/connections/\1/sync"),
 )

@@ -55,6 +55,7 @@ def _rule(
 
 _RULES = (
     _rule("account/info", None),
+    _rule("metadata/connectors/(?P<connection>[^/]+)", Resource.CONNECTOR),
     _rule("metadata", None),
     _rule("groups$", Resource.DESTINATION, _CREATES),
     _rule("groups/(?P<group>[^/]+)/connections", Resource.CONNECTOR),

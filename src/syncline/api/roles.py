@@ -117,5 +117,7 @@ GROUP_ROLES: Mapping[str, Role] = _named(_GROUP_ROLES) | {
     for older, present in _OLDER_GROUP_ROLES.items()
 }
 """Roles in a group, by name; older names too."""
+CREATOR = "Manage Destination"
+"""The role that whoever makes a group has in it."""
 NO_ROLE = Role("", "ACCOUNT", "Allows nothing.", {})
 """What stands for the role of a user who has none in the account."""

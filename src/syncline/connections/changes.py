@@ -17,11 +17,13 @@ from syncline.connections.schemas import UpdateConnectionRequest
 from syncline.connections.service import get_connection, lock_connection
 from syncline.connections.setup import Setup, copy_of
 from syncline.connections.setup_tests import record_results, run_setup_tests
+from syncline.connections.status import schema_status
 from syncline.connections.stopping import stop_sync
 from syncline.connections.syncs import start_sync
 from syncline.connectors.base import SetupTestResult
 from syncline.connectors.registry import connector_for
-from syncline.declarations import MASK
+from syncline.declarations import MASK, InvalidField
+from syncline.declarations.errors import shown
 from syncline.engine.context import source_context
 from syncline.engine.executor import Executor
 from syncline.engine.planning import next_start
@@ -89,6 +91,7 @@ class _Update:
         async with self._database.session(read_only=True) as session:
             connection = await get_connection(session, self._caller, self._connection_id)
             destination = await session.get(Destination, connection.group_id)
+        _refuse_schema_status(connection, self._request)
         before = Setup.of(connection)
         changed = copy_of(connection)
         apply_changes(changed, self._request, self._sealer)
@@ -124,6 +127,17 @@ class _Update:
         if is_another_schedule or self._request.is_historical_sync:
             schedule = await session.run_sync(schedule_of, connection)
             connection.next_sync_at = next_start(connection, schedule, utc_now())
+
+
+def _refuse_schema_status(connection: Connection, request: UpdateConnectionRequest) -> None:
+    present = schema_status(connection)
+    if request.schema_status not in (None, present):
+        raise InvalidField(
+            "schema_status",
+            f"is {present} and cannot be set: it is ready once the setup tests have passed, which POST "
+            f"/v1/connections/{connection.id}/test runs. Leave it out",
+            value=shown(request.schema_status),
+        )
 
 
 def apply_changes(connection: Connection, request: UpdateConnectionRequest, sealer: Sealer) -> None:

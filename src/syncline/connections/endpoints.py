@@ -157,6 +157,20 @@ async def resync_tables(
     return acknowledge("Re-sync has been triggered successfully")
 
 
+@router.post("/connections/{connection_id}/schemas/{schema}/tables/{table:path}/resync")
+async def resync_table(
+    connection_id: str,
+    schema: str,
+    table: str,
+    caller: CurrentUser,
+    database: CurrentDatabase,
+    executor: CurrentExecutor,
+) -> Acknowledgement:
+    """Read one table again from the beginning."""
+    await syncs.resync_connection(database, executor, caller, connection_id, {schema: [table]})
+    return acknowledge("Re-sync has been triggered successfully")
+
+
 @router.get("/connections/{connection_id}/state")
 async def get_state(connection_id: str, caller: CurrentUser, database: CurrentDatabase) -> Envelope[StateResponse]:
     """Retrieve how far each stream has been read."""

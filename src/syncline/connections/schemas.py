@@ -15,8 +15,10 @@ from pydantic import (
 
 from syncline.api.models import Clearable, RequestModel, ResponseModel, Timestamp
 from syncline.connections.scheduling import SCHEDULING, ScheduleRequest, scheduling
+from syncline.connections.unavailable import UnavailableFields
 from syncline.engine.schedule import SYNC_FREQUENCIES
 
+SchemaStatus = Literal["ready", "blocked_on_capture"]
 ScheduleType = Literal["auto", "manual"]
 DestinationSchemaNames = Literal["FIVETRAN_NAMING", "SOURCE_NAMING"]
 NetworkingMethod = Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"]
@@ -87,7 +89,7 @@ class ConnectCardConfig(RequestModel):
     )
 
 
-class CreateConnectionRequest(RequestModel):
+class CreateConnectionRequest(UnavailableFields):
     """A new connection."""
 
     group_id: Identifier = Field(description="The group that the connection belongs to.")
@@ -134,10 +136,12 @@ class CreateConnectionRequest(RequestModel):
     auth: dict[str, Any] | None = Field(default=None, description="Credentials of the source. Never answered.")
 
 
-_NOT_COLUMNS = frozenset({"config", "auth", "run_setup_tests", "is_historical_sync"})
+_NOT_COLUMNS = frozenset(
+    {"config", "auth", "run_setup_tests", "is_historical_sync", "schema_status", *UnavailableFields.model_fields}
+)
 
 
-class UpdateConnectionRequest(RequestModel):
+class UpdateConnectionRequest(UnavailableFields):
     """What changes about a connection. What is not named stays as it is."""
 
     trust_certificates: bool | None = Field(default=None, description="Whether certificates are trusted unseen.")
@@ -165,6 +169,9 @@ class UpdateConnectionRequest(RequestModel):
         default=None, description="With manual, nothing but a request starts a sync."
     )
     schedule: Clearable[ScheduleRequest] = Field(default=None, description=_SCHEDULE)
+    schema_status: SchemaStatus | None = Field(
+        default=None, description="Only what it is already: it follows from the setup tests."
+    )
     is_historical_sync: bool | None = Field(
         default=None, description="True starts a sync now that reads everything again; false changes nothing."
     )
@@ -260,7 +267,7 @@ class ConnectionStatus(ResponseModel):
 
     tasks: list[Alert]
     warnings: list[Alert]
-    schema_status: Literal["ready", "blocked_on_capture"]
+    schema_status: SchemaStatus
     update_state: Literal["on_schedule", "delayed"]
     setup_state: Literal["incomplete", "connected", "broken"]
     sync_state: Literal["scheduled", "syncing", "paused", "rescheduled"]

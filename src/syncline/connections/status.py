@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Literal
 
-from syncline.connections.schemas import Alert, ConnectionStatus
+from syncline.connections.schemas import Alert, ConnectionStatus, SchemaStatus
 from syncline.engine.runs import schedule_for
 from syncline.engine.schedule import due_after
 from syncline.engine.setup_state import setup_state
@@ -34,13 +34,18 @@ def derive_status(
     return ConnectionStatus(
         tasks=_alerts(raised, "task"),
         warnings=_alerts(raised, "warning"),
-        schema_status="ready" if connection.was_connected else "blocked_on_capture",
+        schema_status=schema_status(connection),
         update_state="delayed" if _is_delayed(connection, destination, now) else "on_schedule",
         setup_state=setup_state(connection, raised),
         sync_state=sync_state,
         is_historical_sync=connection.is_historical_sync,
         rescheduled_for=connection.rescheduled_for if sync_state == "rescheduled" else None,
     )
+
+
+def schema_status(connection: Connection) -> SchemaStatus:
+    """Whether the source can be looked at."""
+    return "ready" if connection.was_connected else "blocked_on_capture"
 
 
 def _sync_state(connection: Connection, latest_run: Run | None) -> SyncState:

@@ -9,14 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from syncline.api.authentication import Caller
 from syncline.api.errors import Conflict, NotFound
 from syncline.api.paging import Page, paginate
+from syncline.api.roles import CREATOR
 from syncline.groups.keys import new_key_pair
 from syncline.store.database import Database
-from syncline.store.models import Connection, Destination, Group, new_id
+from syncline.store.models import Connection, Destination, Group, GroupUser, new_id
 from syncline.store.sealing import Sealer
 
 
 async def create_group(database: Database, sealer: Sealer, caller: Caller, name: str) -> Group:
-    """Make a group with a key pair of its own.
+    """Make a group with a key pair of its own. The caller becomes a user of it, unless it is a system key, which is
+    nobody's.
 
     Raises:
         Conflict: the account has a group of this name.
@@ -33,6 +35,9 @@ async def create_group(database: Database, sealer: Sealer, caller: Caller, name:
     try:
         async with database.session() as session:
             session.add(group)
+            await session.flush()
+            if caller.permissions is None:
+                session.add(GroupUser(group_id=identifier, user_id=caller.user_id, role=CREATOR))
     except IntegrityError:
         raise _name_is_taken(name) from None
     return group

@@ -2,12 +2,20 @@
 
 from fastapi import APIRouter
 
-from syncline.api.dependencies import CurrentBaseUrl
+from syncline.api.authentication import CurrentUser
+from syncline.api.dependencies import CurrentBaseUrl, CurrentDatabase
 from syncline.api.envelope import Envelope, Items, success
 from syncline.api.errors import NotFound
 from syncline.api.paging import RequestedPage, paginate_list
 from syncline.connectors.registry import services
-from syncline.metadata.schemas import ConnectorConfigurationResponse, ConnectorTypeResponse
+from syncline.metadata import tables
+from syncline.metadata.schemas import (
+    ColumnMetadata,
+    ConnectorConfigurationResponse,
+    ConnectorTypeResponse,
+    SchemaMetadata,
+    TableMetadata,
+)
 
 router = APIRouter(tags=["Metadata"])
 
@@ -28,6 +36,36 @@ async def get_connector_type(service: str, base_url: CurrentBaseUrl) -> Envelope
     if service not in known:
         raise NotFound("Integration", service, hint=f"There are {', '.join(sorted(known))}.")
     return success(ConnectorConfigurationResponse.of(known[service], base_url))
+
+
+@router.get("/v1/metadata/connectors/{connection_id}/schemas")
+async def list_schemas(
+    connection_id: str, _page: RequestedPage, caller: CurrentUser, database: CurrentDatabase
+) -> Envelope[Items[SchemaMetadata]]:
+    """List the schema that a connection loads into."""
+    async with database.session(read_only=True) as session:
+        items = await tables.list_schemas(session, caller, connection_id)
+    return success(Items[SchemaMetadata](items=items))
+
+
+@router.get("/v1/metadata/connectors/{connection_id}/tables")
+async def list_tables(
+    connection_id: str, page: RequestedPage, caller: CurrentUser, database: CurrentDatabase
+) -> Envelope[Items[TableMetadata]]:
+    """List the tables that a connection has loaded."""
+    async with database.session(read_only=True) as session:
+        items, cursor = await tables.list_tables(session, caller, connection_id, page)
+    return success(Items[TableMetadata](items=items, next_cursor=cursor))
+
+
+@router.get("/v1/metadata/connectors/{connection_id}/columns")
+async def list_columns(
+    connection_id: str, page: RequestedPage, caller: CurrentUser, database: CurrentDatabase
+) -> Envelope[Items[ColumnMetadata]]:
+    """List the columns of the tables that a connection has loaded, with their types."""
+    async with database.session(read_only=True) as session:
+        items, cursor = await tables.list_columns(session, caller, connection_id, page)
+    return success(Items[ColumnMetadata](items=items, next_cursor=cursor))
 
 
 @router.get("/public/connector-types")

@@ -45,6 +45,32 @@ class ConnectorConfigurationResponse(ConnectorTypeResponse):
         return cls(**_described(declaration, base_url), config=json_schema(declaration.config), auth=auth)
 
 
+class SchemaMetadata(ResponseModel):
+    """A schema that a connection loads into."""
+
+    id: str
+    name_in_source: str
+    name_in_destination: str
+
+
+class TableMetadata(SchemaMetadata):
+    """A table that a connection has loaded; `parent_id` is that of its schema."""
+
+    parent_id: str
+
+
+class ColumnMetadata(SchemaMetadata):
+    """A column of such a table; `parent_id` is that of its table."""
+
+    parent_id: str
+    type_in_source: str | None
+    """The narrowest type that holds all values that were seen."""
+    type_in_destination: str | None
+    """The type that it was loaded with, by the name that all destinations share."""
+    is_primary_key: bool
+    is_foreign_key: Literal[False] = False
+
+
 def _described(declaration: ServiceDeclaration, base_url: str) -> dict[str, Any]:
     return {
         "id": declaration.service,
