@@ -150,6 +150,7 @@ def test_a_load_does_not_wait_for_ever(duckdb_target, holder, monkeypatch):
 def test_the_file_is_free_between_loads(duckdb_target):
     with duckdb_target.open() as loader:
         loader.load("orders", ROWS)
+        loader.rest()
         with duckdb.connect(duckdb_target.config.path) as connection:
             connection.execute("CREATE TABLE mine AS SELECT 1 AS a")
         loader.load("orders", ROWS)

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from syncline.declarations.errors import InvalidField, MissingField, shown
 from syncline.declarations.fields import MOST_CHARACTERS, MOST_ITEMS, DeclaredField, Details
 from syncline.declarations.messages import explain
+from syncline.home import Home
 
 MASK = "******"
 """What stands for a secret in an answer. Sent back by a client, it means "keep what is stored"."""
@@ -51,6 +52,13 @@ class Configuration(BaseModel):
 
         Raises:
             InvalidField: A combination is forbidden.
+        """
+
+    def check_places(self, home: Home, path: str = "config") -> None:
+        """Refuse local files that are those of the installation in `home`. Subclasses with paths add theirs.
+
+        Raises:
+            InvalidField: A path leads to such a file.
         """
 
     # -- in

@@ -4,6 +4,7 @@ Setup tests take their time, so they run outside any transaction. What they foun
 is still what is stored: of two changes at once, the first that ends wins and the other is told so.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from syncline.declarations import MASK, Configuration
 from syncline.destinations.schemas import SetupTest, UpdateDestination
 from syncline.destinations.service import find_warehouse, get_destination, stored_config
 from syncline.destinations.setup_tests import run_setup_tests, status_after
+from syncline.engine.context import home_of
 from syncline.engine.runs import schedule_of
 from syncline.engine.schedule import next_sync_at
 from syncline.settings import Settings
@@ -40,7 +42,8 @@ async def update_destination(
 
     Raises:
         NotFound: there is no such destination.
-        InvalidField: the config is wrong, or changes where a stored secret goes without sending it again.
+        InvalidField: the config is wrong, has a path of the server's own files, or changes where a stored secret goes
+            without sending it again.
         Conflict: the destination was changed meanwhile.
         SealingError: the stored secrets are needed, and no key opens them.
     """
@@ -48,6 +51,8 @@ async def update_destination(
         destination = await get_destination(session, caller, identifier)
     seen = _Tested.of(destination)
     changed = _changed_config(destination, sealer, request.config) if request.config is not None else None
+    if changed is not None:
+        await asyncio.to_thread(changed.check_places, home_of(settings))
     method = request.networking_method or destination.networking_method
     needs_test = changed is not None or method != destination.networking_method
     tests: list[SetupTest] | None = [] if needs_test else None

@@ -5,7 +5,9 @@ from typing import Any
 
 from syncline.connectors.base import SourceContext
 from syncline.connectors.registry import connector_for
+from syncline.home import Home
 from syncline.settings import Settings
+from syncline.store.database import store_file
 from syncline.store.models import Connection
 from syncline.store.sealing import Sealer
 from syncline.warehouses.naming import Naming
@@ -44,6 +46,11 @@ def open_secrets(sealer: Sealer, token: str | None) -> dict[str, Any]:
         SealingError: The token cannot be opened with the present keys.
     """
     return dict(sealer.open(token)) if token is not None else {}
+
+
+def home_of(settings: Settings) -> Home:
+    """Where this installation keeps its files."""
+    return Home(settings.home, store_file(settings.store_url))
 
 
 def working_directory(home: Path, connection_id: str) -> Path:

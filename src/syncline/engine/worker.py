@@ -12,7 +12,7 @@ import structlog
 
 from syncline.connectors.base import ReadLimits, SourceWarning
 from syncline.connectors.errors import SourceConfigurationError, SourceError, SourceThrottled
-from syncline.engine.context import naming_of, open_secrets, source_context, working_directory
+from syncline.engine.context import home_of, naming_of, open_secrets, source_context, working_directory
 from syncline.engine.heartbeat import Heartbeat
 from syncline.engine.identity import owner_name
 from syncline.engine.locks import ConnectionLock
@@ -191,6 +191,7 @@ def _job(database: Database, sealer: Sealer, settings: Settings, run: Run) -> Sy
         limits=ReadLimits(rows=settings.batch_rows, bytes=settings.batch_bytes),
         concurrent_streams=settings.concurrent_streams,
         naming=naming_of(connection),
+        home=home_of(settings),
     )
 
 

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -159,6 +160,18 @@ def parse_url(url: str) -> URL:
             "A database in memory would be gone with the first process."
         )
     return parsed.set(drivername=backend)
+
+
+def store_file(url: str) -> Path | None:
+    """The file of a SQLite store; None for another kind of store.
+
+    Raises:
+        DatabaseUrlError: as for :func:`parse_url`.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return None
+    return Path(parsed.database or "")
 
 
 def create_sync_engine(url: URL) -> Engine:

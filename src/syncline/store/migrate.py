@@ -11,7 +11,8 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
-from syncline.store.database import create_sync_engine, parse_url
+from syncline.home import private_file, private_folder
+from syncline.store.database import create_sync_engine, parse_url, store_file
 from syncline.store.models import Account
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -33,7 +34,7 @@ def migrate(url: str) -> None:
         MigrationError: the database cannot be reached, is no database, or was made by a newer version of Syncline.
     """
     parsed = parse_url(url)
-    _make_folder(parsed)
+    _make_file(store_file(url))
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with _transaction(parsed) as connection:
@@ -48,6 +49,19 @@ def migrate(url: str) -> None:
             ) from error
 
 
+def _make_file(file: Path | None) -> None:
+    """Make the file of a new store private before anything is in it; SQLite gives the files beside it the same mode."""
+    if file is not None:
+        try:
+            private_folder(file.parent)
+            private_file(file)
+        except OSError as error:
+            raise MigrationError(
+                f"The store's file {file} cannot be made: {error.strerror}. Check SYNCLINE_HOME and "
+                "SYNCLINE_DATABASE_URL, and that Syncline may write there."
+            ) from error
+
+
 def store_is_new(url: str) -> bool:
     """Whether nothing has been stored yet: no database, no tables or no account.
 
@@ -55,7 +69,8 @@ def store_is_new(url: str) -> bool:
         MigrationError: the database cannot be reached, or is no database.
     """
     parsed = parse_url(url)
-    if _is_file(parsed) and not Path(parsed.database or "").exists():
+    file = store_file(url)
+    if file is not None and not file.exists():
         return True
     with _transaction(parsed) as connection:
         if not inspect(connection).has_table(Account.__tablename__):
@@ -78,12 +93,3 @@ def _transaction(url: URL) -> Iterator[Connection]:
         ) from error
     finally:
         engine.dispose()
-
-
-def _is_file(url: URL) -> bool:
-    return url.get_backend_name() == "sqlite"
-
-
-def _make_folder(url: URL) -> None:
-    if _is_file(url):
-        Path(url.database or "").parent.mkdir(mode=0o700, parents=True, exist_ok=True)

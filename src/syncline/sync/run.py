@@ -21,6 +21,7 @@ import pyarrow as pa
 from syncline.connectors.base import RawBatch, ReadLimits, Source, SourceContext, SourceWarning, Stream
 from syncline.connectors.registry import connector_for
 from syncline.declarations import Configuration
+from syncline.home import Home
 from syncline.sync.catalog import Catalog, EverythingCatalog
 from syncline.sync.checkpoints import Checkpoints
 from syncline.sync.hand_over import Closed, HandOver
@@ -56,6 +57,8 @@ class SyncJob:
     concurrent_streams: int = 4
     naming: Naming = Naming.FIVETRAN_NAMING
     """How the names of tables and columns are made."""
+    home: Home | None = None
+    """The installation whose own files are refused as destinations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ def run_sync(
     """
     catalog = catalog or EverythingCatalog()
     connector = connector_for(job.service)
-    warehouse = warehouse_for(job.warehouse)
+    warehouse = warehouse_for(job.warehouse, job.home)
     positions = checkpoints.positions()
     with (
         _relaxed_collection(),

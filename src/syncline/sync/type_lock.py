@@ -6,11 +6,11 @@ read back from the text; only what cannot be is lost. A number fits a float that
 
 from decimal import Decimal
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from syncline.warehouses import types
+from syncline.warehouses.duckdb_connect import connect_in_memory
 from syncline.warehouses.types import ColumnType, Kind
 
 _INTEGER = r"-?\d+(\.0+)?"
@@ -60,7 +60,7 @@ def fitted(column: pa.ChunkedArray, source: ColumnType, target: ColumnType) -> p
     if source.kind is Kind.JSON and target.kind is not Kind.JSON:
         value = "CASE WHEN json_type(v) = 'VARCHAR' THEN v ->> '$' ELSE v END"
     batch = pa.table({"place": pa.array(range(len(column)), pa.int64()), "v": text})
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with connect_in_memory() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("batch", batch)
         found = connection.sql(

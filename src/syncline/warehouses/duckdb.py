@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from syncline.declarations import Configuration
+from syncline.home import Home
 from syncline.warehouses import types
 from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
 from syncline.warehouses.checks import CREATE_SCHEMA, DROP, WRITE, Step, run_steps, skipped
@@ -67,17 +68,24 @@ _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 
 
 class DuckdbWarehouse(Warehouse):
-    """A DuckDB file."""
+    """A DuckDB file.
+
+    Args:
+        home: The installation whose own files are refused.
+    """
 
     declaration = DECLARATION
     drops_columns = True
+
+    def __init__(self, home: Home | None = None) -> None:
+        self._home = home
 
     def check(self, config: Configuration) -> list[WarehouseTestResult]:
         path = _path(config)
         existed = path.exists()
         opening = "Open the database file"
         try:
-            with closing(open_file(path, CHECK_WAIT)) as connection:
+            with closing(open_file(path, CHECK_WAIT, home=self._home)) as connection:
                 connection.begin()
                 results = run_steps(
                     [
@@ -108,7 +116,7 @@ class DuckdbWarehouse(Warehouse):
         path = _path(config)
         with (
             working_folder(working_directory) as folder,
-            closing(HeldFile(path, LOAD_WAIT, folder / "spill")) as file,
+            closing(HeldFile(path, LOAD_WAIT, folder / "spill", self._home)) as file,
         ):
 
             @contextmanager
@@ -255,7 +263,7 @@ class DuckdbConnection(Connection):
 def _path(config: Configuration) -> Path:
     if not isinstance(config, DuckdbConfig) or not config.path:
         raise WarehouseError("The destination has no database file.", "Set config.path to the path of a DuckDB file.")
-    return Path(config.path).expanduser()
+    return Path(config.path)
 
 
 def _sql_type(column_type: ColumnType) -> str:

@@ -5,6 +5,7 @@ what the write-ahead log holds and packs the end of the table anew: done for eac
 So the file stays open while one load follows the other, and whoever waits for it gets a turn every few seconds.
 """
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from pathlib import Path
 
 import duckdb
 
+from syncline.home import Home
+from syncline.warehouses.duckdb_config import check_database_file
+from syncline.warehouses.duckdb_connect import connect_to_file
 from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, chain, first_reason, reason
 from syncline.warehouses.refusals import rows_refused
 from syncline.warehouses.sql import text
@@ -33,6 +37,9 @@ _POLL = 0.1
 """Most seconds between two tries to open a file that another process holds: less than `TURN`, so that none is missed.
 A try takes four milliseconds of processor time."""
 
+_MAGIC = b"DUCK"
+_MAGIC_AT = 8
+"""How a DuckDB file begins: a checksum of eight bytes and its mark."""
 _LOCKED = "Could not set lock on file"
 
 
@@ -47,12 +54,14 @@ class HeldFile:
         path: The file, which is made when it is missing.
         wait: Seconds to wait for a file that another process holds.
         temporary: A folder that DuckDB may make and spill to.
+        home: The installation whose own files are refused.
     """
 
-    def __init__(self, path: Path, wait: float, temporary: Path) -> None:
+    def __init__(self, path: Path, wait: float, temporary: Path, home: Home | None = None) -> None:
         self._path = path
         self._wait = wait
         self._temporary = temporary
+        self._home = home
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._since = 0.0
         self._free_until = 0.0
@@ -67,9 +76,8 @@ class HeldFile:
         """
         if self._connection is None:
             time.sleep(max(0.0, self._free_until - time.monotonic()))
-            self._connection = open_file(self._path, self._wait)
+            self._connection = open_file(self._path, self._wait, self._temporary, self._home)
             self._since = time.monotonic()
-            self._connection.execute(f"SET temp_directory = {text(str(self._temporary))}")
         try:
             yield self._connection
         except BaseException:
@@ -86,13 +94,20 @@ class HeldFile:
             self._free_until = time.monotonic() + TURN
 
 
-def open_file(path: Path, wait: float) -> duckdb.DuckDBPyConnection:
+def open_file(
+    path: Path, wait: float, temporary: Path | None = None, home: Home | None = None
+) -> duckdb.DuckDBPyConnection:
     """Open a file for writing; waits up to `wait` seconds while another process holds it.
+
+    Args:
+        temporary: A folder that DuckDB may make and spill to.
+        home: The installation whose own files are refused.
 
     Raises:
         WarehouseUnavailable: Another process held it all the time.
         WarehouseError: It cannot be opened.
     """
+    _check(path, home)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -101,16 +116,13 @@ def open_file(path: Path, wait: float) -> duckdb.DuckDBPyConnection:
             "Set config.path to a path that Syncline may write to.",
         ) from error
     has_log = path.with_name(f"{path.name}.wal").exists()
-    connection = _connect(path, wait)
+    connection = _connect(path, wait, temporary, home)
     try:
-        connection.execute("SET autoinstall_known_extensions = false")
         if has_log:
             with more_memory(connection):
                 pass  # what the log holds may be large
         connection.execute(f"SET memory_limit = {text(MEMORY_LIMIT)}")
         connection.execute(f"SET checkpoint_threshold = {text(LOG_SIZE)}")
-        # A batch is small: a second thread takes twice the processor time and saves no time.
-        connection.execute("SET threads = 1")
         connection.execute("SET TimeZone = 'UTC'")
     except BaseException:
         connection.close()
@@ -128,12 +140,13 @@ def more_memory(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute(f"SET memory_limit = {text(MEMORY_LIMIT)}")
 
 
-def _connect(path: Path, wait: float) -> duckdb.DuckDBPyConnection:
+def _connect(path: Path, wait: float, temporary: Path | None, home: Home | None) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + wait
     pause = 0.02
     while True:
+        _check(path, home)  # each time: what stands at a path may change
         try:
-            return duckdb.connect(str(path))
+            return connect_to_file(path, temporary)
         except duckdb.IOException as error:
             if _LOCKED not in str(error):
                 raise WarehouseError(
@@ -148,6 +161,29 @@ def _connect(path: Path, wait: float) -> duckdb.DuckDBPyConnection:
             ) from error
         time.sleep(pause)
         pause = min(pause * 2, _POLL)
+
+
+def _check(path: Path, home: Home | None) -> None:
+    """Refuse what is no DuckDB file without letting DuckDB touch it: for a SQLite file, it would load an extension.
+    Nothing in this process may have the file open, because the look at it ends all locks that the process has on it."""
+    try:
+        check_database_file(str(path), home)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:
+        raise WarehouseError(f"{path} {error}.", "Set config.path to another path.") from None
+    except OSError:
+        return  # it is made, or DuckDB says why it cannot be opened
+    try:
+        beginning = os.read(descriptor, _MAGIC_AT + len(_MAGIC))
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
+    if len(beginning) == _MAGIC_AT + len(_MAGIC) and not beginning.endswith(_MAGIC):  # one just being made is shorter
+        raise WarehouseError(
+            f"{path} is no DuckDB file. It is left as it is.",
+            "Set config.path to a DuckDB file, or to a path where a new one may be made.",
+        )
 
 
 def explain(error: BaseException) -> WarehouseError:

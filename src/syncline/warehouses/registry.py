@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from syncline.declarations import Configuration, ServiceDeclaration
+from syncline.home import Home
 from syncline.warehouses import duckdb_config, postgres_config
 from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
 from syncline.warehouses.cloud.azure_sql_database import AZURE_SQL_DATABASE
@@ -28,11 +29,25 @@ class DeferredWarehouse(Warehouse):
     """A warehouse that is imported once it is to do something."""
 
     def __init__(
-        self, declaration: ServiceDeclaration, load: Callable[[], Warehouse], *, drops_columns: bool = False
+        self,
+        declaration: ServiceDeclaration,
+        load: Callable[[Home | None], Warehouse],
+        *,
+        drops_columns: bool = False,
+        home: Home | None = None,
     ) -> None:
         self.declaration = declaration
         self.drops_columns = drops_columns
-        self.implementation = load
+        self._load = load
+        self._home = home
+
+    def implementation(self) -> Warehouse:
+        """The warehouse itself."""
+        return self._load(self._home)
+
+    def outside_of(self, home: Home) -> "DeferredWarehouse":
+        """The same, refusing the files of an installation as destinations."""
+        return DeferredWarehouse(self.declaration, self._load, drops_columns=self.drops_columns, home=home)
 
     def check(self, config: Configuration) -> list[WarehouseTestResult]:
         return self.implementation().check(config)
@@ -47,25 +62,25 @@ class DeferredWarehouse(Warehouse):
         return self.implementation().open(config, schema, working_directory, naming)
 
 
-def _duckdb() -> Warehouse:
+def _duckdb(home: Home | None) -> Warehouse:
     from syncline.warehouses.duckdb import DuckdbWarehouse
 
-    return DuckdbWarehouse()
+    return DuckdbWarehouse(home)
 
 
-def _postgres() -> Warehouse:
+def _postgres(_home: Home | None) -> Warehouse:
     from syncline.warehouses.postgres import PostgresWarehouse
 
     return PostgresWarehouse()
 
 
-def _lake() -> Warehouse:
+def _lake(home: Home | None) -> Warehouse:
     from syncline.warehouses.lake.warehouse import LakeWarehouse
 
-    return LakeWarehouse()
+    return LakeWarehouse(home)
 
 
-def _cloud(service: CloudService) -> Warehouse:
+def _cloud(service: CloudService, _home: Home | None) -> Warehouse:
     from syncline.warehouses.cloud.warehouse import CloudWarehouse
 
     return CloudWarehouse(service)
@@ -81,7 +96,7 @@ CLOUD_SERVICES = (
     SNOWFLAKE,
 )
 """The warehouses that are reached through dlt alone."""
-_WAREHOUSES: dict[str, Warehouse] = {
+_WAREHOUSES: dict[str, DeferredWarehouse] = {
     warehouse.declaration.service: warehouse
     for warehouse in (
         DeferredWarehouse(duckdb_config.DECLARATION, _duckdb, drops_columns=True),
@@ -102,16 +117,20 @@ class UnknownWarehouse(KeyError):  # noqa: N818 - says it all without a suffix
         return f"there is no destination service {self.args[0]!r}; there are: {', '.join(sorted(_WAREHOUSES))}"
 
 
-def warehouse_for(service: str) -> Warehouse:
+def warehouse_for(service: str, home: Home | None = None) -> Warehouse:
     """The warehouse of a destination's `service`.
+
+    Args:
+        home: The installation whose own files it refuses to open. Whoever opens a destination gives it.
 
     Raises:
         UnknownWarehouse: There is none.
     """
     try:
-        return _WAREHOUSES[service]
+        warehouse = _WAREHOUSES[service]
     except KeyError:
         raise UnknownWarehouse(service) from None
+    return warehouse if home is None else warehouse.outside_of(home)
 
 
 def services() -> list[ServiceDeclaration]:

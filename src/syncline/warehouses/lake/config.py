@@ -3,18 +3,38 @@
 from pathlib import Path
 from typing import Literal
 
-from syncline.declarations import ServiceDeclaration, setting
+from syncline.declarations import InvalidField, ServiceDeclaration, setting
+from syncline.declarations.errors import shown
+from syncline.home import Home
 from syncline.warehouses.cloud import fields
 from syncline.warehouses.cloud.big_query import check_service_account
+from syncline.warehouses.local_paths import check_absolute, check_is_folder, check_is_foreign_folder
 
 StorageProvider = Literal["LOCAL", "AWS", "ADLS", "GCS"]
 TableFormat = Literal["PARQUET", "DELTA_LAKE", "ICEBERG"]
 
 
-def check_absolute(path: str) -> None:
-    """Refuse a relative path: relative to what, depends on how the server was started."""
-    if not Path(path).expanduser().is_absolute():
-        raise ValueError("is a relative path: send one that begins with / or ~")
+_EXAMPLE = "/data/lake"
+
+
+def check_folder(value: str) -> None:
+    """Refuse what can never be the folder of a lake. Looks at what is there, and opens nothing.
+
+    Raises:
+        ValueError: With what is wrong and what to send.
+    """
+    check_absolute(value, _EXAMPLE)
+    check_is_folder(Path(value))
+
+
+def check_prefix(value: str) -> None:
+    """Refuse a prefix that leads out of its folder.
+
+    Raises:
+        ValueError: With what is wrong and what to send.
+    """
+    if {".", ".."} & set(value.split("/")):
+        raise ValueError("holds `.` or `..` as the name of a folder: send the path that is meant, without it")
 
 
 class DataLakeConfig(fields.Network):
@@ -37,11 +57,12 @@ class DataLakeConfig(fields.Network):
     )
     path: str | None = setting(
         title="Folder",
-        description="The folder for the tables. It is made when it is missing.",
+        description="The absolute path of the folder for the tables, neither inside Syncline's home folder nor around "
+        "it. It is made when it is missing.",
         required_when={"storage_provider": "LOCAL"},
         permanent=True,
-        example="/data/lake",
-        check=check_absolute,
+        example=_EXAMPLE,
+        check=check_folder,
     )
     bucket: str | None = setting(
         title="Bucket",
@@ -51,7 +72,11 @@ class DataLakeConfig(fields.Network):
         example="my-lake",
     )
     prefix_path: str | None = setting(
-        title="Prefix", description="The folder of the bucket or container.", permanent=True, example="syncline"
+        title="Prefix",
+        description="The folder of the bucket or container.",
+        permanent=True,
+        example="syncline",
+        check=check_prefix,
     )
     region: str | None = setting(
         title="Region",
@@ -119,6 +144,21 @@ class DataLakeConfig(fields.Network):
     should_maintain_tables_in_one_lake: bool = setting(title="OneLake", description="Not available yet.", default=False)
     fivetran_role_arn: str | None = fields.unused("Role")
     snapshot_retention_period: str | None = fields.unused("Snapshot retention")
+
+    @property
+    def folder(self) -> Path | None:
+        """The lake's folder on this machine; None where it is in object storage, or not known yet."""
+        if self.storage_provider != "LOCAL" or not self.path:
+            return None
+        return Path(self.path) / (self.prefix_path or "").strip("/")
+
+    def check_places(self, home: Home, path: str = "config") -> None:
+        if self.folder is not None:
+            try:
+                check_is_folder(self.folder)
+                check_is_foreign_folder(self.folder, home)
+            except ValueError as error:
+                raise InvalidField(f"{path}.path", str(error), value=shown(str(self.folder))) from None
 
 
 DECLARATION = ServiceDeclaration(

@@ -64,9 +64,9 @@ def open_storage(config: DataLakeConfig) -> Storage:
 
 
 def _url(config: DataLakeConfig) -> str:
+    if config.folder is not None:
+        return str(config.folder)
     prefix = (config.prefix_path or "").strip("/")
-    if config.storage_provider == "LOCAL":
-        return str(Path(config.path or "").expanduser() / prefix)
     base = {
         "AWS": f"s3://{config.bucket}",
         "GCS": f"gs://{config.bucket}",

@@ -10,17 +10,19 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from syncline.declarations import Configuration
+from syncline.home import Home
 from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
 from syncline.warehouses.checks import skipped
 from syncline.warehouses.cloud.errors import explainer, missing_driver
 from syncline.warehouses.errors import WarehouseError
-from syncline.warehouses.lake.config import DECLARATION, DataLakeConfig, unavailable
+from syncline.warehouses.lake.config import DECLARATION, DataLakeConfig, check_folder, unavailable
 from syncline.warehouses.lake.delta import DeltaTables
 from syncline.warehouses.lake.names import Names, read_names, write_names
 from syncline.warehouses.lake.parquet import ParquetTables
 from syncline.warehouses.lake.rows import outdated
 from syncline.warehouses.lake.storage import EXTRAS, Storage, open_storage
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
+from syncline.warehouses.local_paths import check_is_foreign, check_is_foreign_folder
 from syncline.warehouses.naming import Naming
 from syncline.warehouses.rows import Values, first_and_last
 from syncline.warehouses.types import ColumnType, Kind
@@ -40,16 +42,23 @@ class LakeTables(Protocol):
 
 
 class LakeWarehouse(Warehouse):
-    """A data lake."""
+    """A data lake.
+
+    Args:
+        home: The installation whose own folder is refused.
+    """
 
     declaration = DECLARATION
+
+    def __init__(self, home: Home | None = None) -> None:
+        self._home = home
 
     def check(self, config: Configuration) -> list[WarehouseTestResult]:
         results: list[WarehouseTestResult] = []
         titles = ("Settings", "Driver", "Connect", "Create a folder and write to it", "Read", "Remove the folder")
         explain = explainer(DECLARATION.name, "", _secrets(config))
         try:
-            settings = _complete(config)
+            settings = self._complete(config)
             results.append(_passed(titles[0]))
             _check_drivers(settings)
             results.append(_passed(titles[1]))
@@ -82,16 +91,32 @@ class LakeWarehouse(Warehouse):
         working_directory: Path,
         naming: Naming = Naming.FIVETRAN_NAMING,
     ) -> Iterator[Loader]:
-        settings = _complete(config)
+        settings = self._complete(config)
         _check_drivers(settings)
         explain = explainer(DECLARATION.name, "", _secrets(config))
         with working_folder(working_directory) as folder:
 
             @contextmanager
             def connect() -> Iterator[Connection]:
+                self._check_places(settings, schema)  # each time: what stands at a path may change
                 yield LakeConnection(open_storage(settings), settings, schema, folder)
 
             yield SqlLoader(connect, lambda error: _explained(error, explain), folder, naming)
+
+    def _complete(self, config: Configuration) -> DataLakeConfig:
+        settings = _complete(config)
+        self._check_places(settings)
+        return settings
+
+    def _check_places(self, config: DataLakeConfig, schema: str = "") -> None:
+        """Refuse a folder, or a schema's folder in it, that leads to the installation's own files."""
+        if config.folder is not None:
+            try:
+                check_folder(str(config.folder))
+                check_is_foreign_folder(config.folder, self._home)
+                check_is_foreign(config.folder / schema, self._home)
+            except ValueError as error:
+                raise WarehouseError(f"{config.folder} {error}.", "Choose another folder.") from None
 
 
 class LakeConnection(Connection):

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from syncline.connectors.azure_service_bus.decode.json_shapes import Shapes
 from syncline.connectors.azure_service_bus.decode.json_text import NUMBER_FOLLOWS, PRECISE_NUMBER
+from syncline.warehouses.duckdb_connect import connect_in_memory
 
 _DELICATE = tuple(
     rf"{before}(?:{PRECISE_NUMBER}|-?0\.00000|[nN][aA]|-?[iI]{closing})"
@@ -102,10 +103,7 @@ def _query(bodies: pa.ChunkedArray, at_once: int) -> Iterator[pa.RecordBatch]:
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
     """The engine, without tables. Each use has a cursor of its own, so threads do not meet."""
-    return duckdb.connect(
-        ":memory:",
-        config={"threads": 1, "autoinstall_known_extensions": False, "autoload_known_extensions": False},
-    )
+    return connect_in_memory()
 
 
 def _fields(names: pa.Array, texts: pa.Array, most: int, shapes: dict[str, Shapes]) -> Fields:
