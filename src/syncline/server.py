@@ -4,16 +4,18 @@ Run it with ``syncline up``, or with ``uvicorn --factory syncline.server:create_
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 
 from syncline.accounts.endpoints import router as accounts
 from syncline.accounts.first_start import prepare
 from syncline.accounts.system_key_endpoints import router as system_keys
-from syncline.api.middleware import install
+from syncline.api.middleware import install, is_api_path
+from syncline.api.needs import check_operations
 from syncline.api.openapi import operation_id, use_document
 from syncline.api.operations import router as operations
 from syncline.api.pages import router as pages
@@ -57,7 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     app.state.settings = settings
-    for router in (
+    routers = (
         accounts,
         system_keys,
         groups,
@@ -68,11 +70,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         metadata,
         operations,
         pages,
-    ):
+    )
+    for router in routers:
         app.include_router(router)
+    check_operations(_operations(routers))
     use_document(app)
     install(app, settings)
     return app
+
+
+def _operations(routers: Iterable[APIRouter]) -> Iterator[tuple[str, str]]:
+    """Method and path of each operation that is reached through the gate."""
+    for router in routers:
+        for route in router.routes:
+            if isinstance(route, APIRoute) and is_api_path(route.path):
+                yield from ((method, route.path) for method in sorted(route.methods or ()))
 
 
 @asynccontextmanager

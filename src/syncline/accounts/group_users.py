@@ -8,7 +8,7 @@ from syncline.accounts.users import find_user, get_user
 from syncline.api.authentication import Caller
 from syncline.api.errors import Conflict, NotFound
 from syncline.api.paging import Page, paginate
-from syncline.api.permissions import ensure_may_grant
+from syncline.api.permissions import ensure_may_grant_in_group
 from syncline.api.roles import GROUP_ROLES
 from syncline.groups.service import get_group
 from syncline.store.database import Database
@@ -52,12 +52,14 @@ async def add_group_user(database: Database, caller: Caller, group_id: str, emai
     Raises:
         NotFound: there is no such group or user.
         Conflict: the user is in the group.
+        Forbidden: the role allows more than the caller may do in the group.
     """
     async with database.session(read_only=True) as session:
         await get_group(session, caller, group_id)
         user = await find_user(session, caller, email)
     if user is None:
         raise NotFound("User", email, hint="Invite the user with POST /v1/users first.")
+    await _check_grant(database, caller, group_id, role)
     await _add(database, caller, group_id, user.id, role)
 
 
@@ -67,9 +69,9 @@ async def add_user_to_group(database: Database, caller: Caller, user_id: str, gr
     Raises:
         NotFound: there is no such group or user.
         Conflict: the user is in the group.
-        Forbidden: the role allows more than the caller may do.
+        Forbidden: the role allows more than the caller may do in the group.
     """
-    ensure_may_grant(caller, GROUP_ROLES[role].levels)
+    await _check_grant(database, caller, group_id, role)
     return await _add(database, caller, group_id, user_id, role)
 
 
@@ -92,12 +94,13 @@ async def change_group_role(database: Database, caller: Caller, user_id: str, gr
 
     Raises:
         NotFound: there is no such user, or it is not in the group.
-        Forbidden: the role allows more than the caller may do.
+        Forbidden: the role, old or new, allows more than the caller may do in the group.
     """
     async with database.session() as session:
         member = await get_member(session, caller, user_id, group_id)
-        if role is not None:
-            ensure_may_grant(caller, GROUP_ROLES[role].levels)
+        if role is not None and role != member.role:
+            for either in (member.role, role):
+                await _check_grant(database, caller, group_id, either)
             member.role = role
 
 
@@ -106,13 +109,20 @@ async def remove_group_user(database: Database, caller: Caller, group_id: str, u
 
     Raises:
         NotFound: there is no such group, or the user is not in it.
+        Forbidden: the role allows more than the caller may do in the group.
     """
     async with database.session() as session:
         await get_group(session, caller, group_id)
         member = await session.get(GroupUser, (group_id, user_id))
         if member is None:
             raise NotFound("User", user_id, hint=f"GET /v1/groups/{group_id}/users lists the users of the group.")
+        await _check_grant(database, caller, group_id, member.role)
         await session.delete(member)
+
+
+async def _check_grant(database: Database, caller: Caller, group_id: str, role: str) -> None:
+    if role in GROUP_ROLES:
+        await ensure_may_grant_in_group(database, caller, GROUP_ROLES[role].levels, group_id)
 
 
 async def _add(database: Database, caller: Caller, group_id: str, user_id: str, role: str) -> GroupUser:

@@ -67,11 +67,11 @@ async def update_system_key(database: Database, caller: Caller, identifier: str,
 
     Raises:
         NotFound: there is no such key.
-        Forbidden: a permission allows more than the caller may do.
+        Forbidden: a permission, old or new, allows more than the caller may do.
     """
     _check_grants(caller, request.permissions or [])
     async with database.session() as session:
-        key = await get_system_key(session, caller, identifier)
+        key = await _get_own(session, caller, identifier)
         if request.name is not None:
             key.name = request.name
         if request.permissions is not None:
@@ -87,10 +87,11 @@ async def rotate_system_key(
 
     Raises:
         NotFound: there is no such key.
+        Forbidden: the key allows more than the caller may do, who would have its secret.
     """
     _, secret = new_api_key()
     async with database.session() as session:
-        key = await get_system_key(session, caller, identifier)
+        key = await _get_own(session, caller, identifier)
         now = utc_now()
         if period is None:
             period = "INFINITE" if key.expires_at is None else "SIX_MONTHS"
@@ -105,9 +106,23 @@ async def delete_system_key(database: Database, caller: Caller, identifier: str)
 
     Raises:
         NotFound: there is no such key.
+        Forbidden: the key allows more than the caller may do.
     """
     async with database.session() as session:
-        await session.delete(await get_system_key(session, caller, identifier))
+        await session.delete(await _get_own(session, caller, identifier))
+
+
+async def _get_own(session: AsyncSession, caller: Caller, identifier: str) -> ApiKey:
+    """A system key that allows no more than the caller may do, or is the caller's own.
+
+    Raises:
+        NotFound: there is none with this identifier.
+        Forbidden: it allows more.
+    """
+    key = await get_system_key(session, caller, identifier)
+    if identifier != caller.system_key_id:
+        _check_grants(caller, [Permission(**permission) for permission in key.permissions or []])
+    return key
 
 
 def end_of(period: ExpirationPeriod, start: datetime) -> datetime | None:

@@ -10,8 +10,8 @@ from syncline.accounts.schemas import InviteUser, UpdateUser
 from syncline.api.authentication import Caller
 from syncline.api.errors import Conflict, IllegalState, InvalidInput, NotFound
 from syncline.api.paging import Page, paginate
-from syncline.api.permissions import ensure_may_grant
-from syncline.api.roles import ACCOUNT_ROLES, ADMINISTRATOR
+from syncline.api.permissions import ensure_may_grant, ensure_may_grant_in_group
+from syncline.api.roles import ACCOUNT_ROLES, ADMINISTRATOR, GROUP_ROLES
 from syncline.store.database import Database
 from syncline.store.models import Account, ApiKey, GroupUser, User, new_id, utc_now
 
@@ -116,12 +116,15 @@ async def delete_user(database: Database, caller: Caller, identifier: str) -> No
     Raises:
         NotFound: there is no such user.
         IllegalState: the account would be left without an administrator.
-        Forbidden: the user's role allows more than the caller may do.
+        Forbidden: a role of the user, in the account or in a group, allows more than the caller may do.
     """
     async with database.session() as session:
         await _lock_account(session, caller)
         user = await get_user(session, caller, identifier)
         _check_grant(caller, user.role)
+        for member in await session.scalars(select(GroupUser).where(GroupUser.user_id == identifier)):
+            levels = GROUP_ROLES[member.role].levels if member.role in GROUP_ROLES else {}
+            await ensure_may_grant_in_group(database, caller, levels, member.group_id)
         await _keep_an_administrator(session, user)
         now = utc_now()
         own_keys = update(ApiKey).where(
