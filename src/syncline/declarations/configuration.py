@@ -132,20 +132,19 @@ class Configuration(BaseModel):
         return public, {name: value for name, value in values.items() if name in secret_names}
 
     def masked(self) -> dict[str, Any]:
-        """What an answer holds: the fields that were set, with ``******`` for secrets."""
+        """What an answer holds: the fields that were set, with ``******`` for secrets, and as text what is `as_text`."""
         values = self.values()
-        return {
-            name: MASK if details.secret else _text_of(values[name]) if details.as_text else values[name]
-            for name, _, details in self._entries()
-            if name in values and details.answered
-        }
+        return self._answer(values, values)
 
     @classmethod
     def masked_answer(cls, public: Mapping[str, Any], secret_names: Collection[str]) -> dict[str, Any]:
         """The same as :meth:`masked`, from what is stored and the names of the secrets that are set: it opens none."""
-        values = cls.restore(public).values()
+        return cls._answer(cls.restore(public).values(), secret_names)
+
+    @classmethod
+    def _answer(cls, values: Mapping[str, Any], secret_names: Collection[str]) -> dict[str, Any]:
         return {
-            name: MASK if details.secret else values[name]
+            name: MASK if details.secret else _text_of(values[name]) if details.as_text else values[name]
             for name, _, details in cls._entries()
             if details.answered and name in (secret_names if details.secret else values)
         }
