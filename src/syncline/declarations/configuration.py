@@ -132,7 +132,7 @@ class Configuration(BaseModel):
         return public, {name: value for name, value in values.items() if name in secret_names}
 
     def masked(self) -> dict[str, Any]:
-        """What an answer holds: the fields that were set, with ``******`` for secrets, and as text what is `as_text`."""
+        """What an answer holds: the fields that were set, ``******`` for secrets, and as text what is `as_text`."""
         values = self.values()
         return self._answer(values, values)
 
