@@ -11,8 +11,7 @@ import pytest
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.models import Connection, utc_now
-from syncline.warehouses.base import WarehouseTestResult
-from syncline.warehouses.duckdb import DuckdbWarehouse
+from tests.destinations.support import check_begun
 from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.usefixtures("store_url")
@@ -30,6 +29,13 @@ async def destination(client: httpx.AsyncClient, group_id: str, tmp_path: Path) 
     answer = await client.post("/v1/destinations", json=request)
     assert answer.status_code == 201, answer.text
     return dict(answer.json()["data"])
+
+
+async def begin_to_test(client: httpx.AsyncClient, url: str) -> asyncio.Task[httpx.Response]:
+    """A setup test under way."""
+    testing = asyncio.create_task(client.post(f"{url}/test"))
+    await check_begun()
+    return testing
 
 
 async def _connection(client: httpx.AsyncClient, group_id: str, schema: str = "bus") -> str:
@@ -199,23 +205,12 @@ async def test_setup_tests_leave_nothing_behind(
 
 
 async def test_a_change_during_a_test_wins_and_the_test_is_told(
-    client: httpx.AsyncClient, destination: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, destination: dict[str, Any], tmp_path: Path
 ) -> None:
     url = f"/v1/destinations/{destination['id']}"
-    begun, go_on = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def slow_check(self: DuckdbWarehouse, config: object) -> list[WarehouseTestResult]:
-        loop.call_soon_threadsafe(begun.set)
-        asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(30)
-        return [WarehouseTestResult("Slow", "FAILED", "")]
-
-    monkeypatch.setattr(DuckdbWarehouse, "check", slow_check)
-    testing = asyncio.create_task(client.post(f"{url}/test"))
-    await begun.wait()
+    testing = await begin_to_test(client, url)
     change = {"config": {"path": str(tmp_path / "new.duckdb")}, "run_setup_tests": False}
     assert (await client.patch(url, json=change)).status_code == 200
-    go_on.set()
     answer = await testing
     assert (answer.status_code, answer.json()["code"]) == (409, "Conflict")
     data = (await client.get(url)).json()["data"]
@@ -223,23 +218,10 @@ async def test_a_change_during_a_test_wins_and_the_test_is_told(
     assert data["setup_tests"] == []
 
 
-async def test_a_deletion_during_a_test_wins(
-    client: httpx.AsyncClient, destination: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_deletion_during_a_test_wins(client: httpx.AsyncClient, destination: dict[str, Any]) -> None:
     url = f"/v1/destinations/{destination['id']}"
-    begun, go_on = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def slow_check(self: DuckdbWarehouse, config: object) -> list[WarehouseTestResult]:
-        loop.call_soon_threadsafe(begun.set)
-        asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(30)
-        return []
-
-    monkeypatch.setattr(DuckdbWarehouse, "check", slow_check)
-    testing = asyncio.create_task(client.post(f"{url}/test"))
-    await begun.wait()
+    testing = await begin_to_test(client, url)
     assert (await client.delete(url)).status_code == 200
-    go_on.set()
     assert (await testing).json()["code"] == "NotFound_Destination"
 
 

@@ -160,6 +160,7 @@ async def group_id(client: httpx.AsyncClient, tmp_path: Path) -> str:
         "service": "duckdb",
         "time_zone_offset": "0",
         "config": {"path": str(tmp_path / "warehouse.duckdb")},
+        "run_setup_tests": False,
     }
     answer = await client.post("/v1/destinations", json=destination)
     assert answer.status_code == 201, answer.text

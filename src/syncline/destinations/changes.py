@@ -140,7 +140,7 @@ class _Tested:
 
 async def _test(destination: Destination, config: Configuration, method: str, settings: Settings) -> list[SetupTest]:
     warehouse = find_warehouse(destination.service)
-    return await run_setup_tests(warehouse, config, method, limit=settings.setup_tests_timeout)
+    return await run_setup_tests(warehouse, config, method, settings)
 
 
 async def _locked(session: AsyncSession, caller: Caller, identifier: str, seen: _Tested | None) -> Destination:

@@ -41,8 +41,7 @@ async def create_destination(
         await _check_group(session, caller, request.group_id)
     tests = []
     if request.run_setup_tests:
-        limit = settings.setup_tests_timeout
-        tests = await run_setup_tests(warehouse, config, request.networking_method, limit=limit)
+        tests = await run_setup_tests(warehouse, config, request.networking_method, settings)
     public, secret = config.split()
     destination = Destination(
         id=request.group_id,

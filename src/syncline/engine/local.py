@@ -6,8 +6,6 @@ out one run and exits, which gives its memory back; another takes its place.
 
 import asyncio
 import contextlib
-import os
-import re
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,6 +14,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from syncline.engine.children import start_child
 from syncline.engine.identity import owner_name
 from syncline.engine.messages import Job, Stop, encode
 from syncline.engine.runs import SERVER_STOPPED, Ending, finish_run, interrupt_run, is_waiting, is_waiting_or_of
@@ -31,12 +30,6 @@ MOST_SPARE_WORKERS = 2
 PRESTART_DELAY = 2.0
 """Seconds after the start: the workers of runs that go on after a restart come first, and a server that only answers a
 few requests does not pay for any."""
-
-_PASSED_ON = re.compile(
-    r"(HOME|USER|LOGNAME|PATH|LANG|LANGUAGE|LC_.*|TZ|TMPDIR|NO_COLOR|VIRTUAL_ENV|PYTHONPATH|LD_LIBRARY_PATH|"
-    r"SSL_CERT_DIR|SSL_CERT_FILE|REQUESTS_CA_BUNDLE|(?i:https?_proxy|no_proxy))"
-)
-"""Environment variables of a worker: what it needs to find libraries, time zone and certificates, and no more."""
 
 log = structlog.get_logger(__name__)
 
@@ -220,13 +213,7 @@ class LocalExecutor:
         return await self._start_worker()
 
     async def _start_worker(self) -> _Worker:
-        """Start a worker. It has a session of its own, so Ctrl-C in a terminal reaches the server alone."""
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdin=asyncio.subprocess.PIPE,
-            env={name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)},
-            start_new_session=True,
-        )
+        process = await start_child(self._command)
         assert process.stdin is not None  # noqa: S101 - it was started with a pipe
         process.stdin.write(encode(self._settings))
         return _Worker(process)

@@ -11,19 +11,17 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from typing import NoReturn
 
 import structlog
 
+from syncline.engine.children import lines
 from syncline.engine.messages import Job, decode
 from syncline.engine.stopping import StopRequest
 from syncline.logs import configure_logging
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.sealing import load_sealer
-
-_CHUNK = 65_536
 
 
 class Inbox:
@@ -47,7 +45,7 @@ class Inbox:
         return self._jobs.get()
 
     def _read(self) -> None:
-        for line in _lines(sys.stdin.fileno()):
+        for line in lines(sys.stdin.fileno()):
             message = decode(line)
             if isinstance(message, Settings):
                 self._settings.put(message)
@@ -73,14 +71,6 @@ def main() -> None:
         worker.execute_run(database, load_sealer(settings), settings, job.run_id, stop=inbox.stop)
     finally:
         database.close_sync()
-
-
-def _lines(descriptor: int) -> Iterator[bytes]:
-    """The lines of a pipe. Not through `sys.stdin`, whose lock would be held when the interpreter ends."""
-    rest = b""
-    while chunk := os.read(descriptor, _CHUNK):
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
 
 
 def run() -> NoReturn:
