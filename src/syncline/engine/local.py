@@ -7,7 +7,6 @@ out one run and exits, which gives its memory back; another takes its place.
 import asyncio
 import contextlib
 import sys
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -78,7 +77,8 @@ class LocalExecutor:
         self._settings = settings
         self._database = database
         self._command = tuple(command)
-        self._waiting: deque[Job] = deque()
+        self._waiting: dict[str, Job] = {}
+        """By run, in the order of their start."""
         self._active: dict[str, _Active] = {}
         self._spare: list[_Worker] = []
         self._refilling: asyncio.Task[None] | None = None
@@ -92,19 +92,18 @@ class LocalExecutor:
         """Carry out a queued run as soon as there is room."""
         if self._closing or self.knows(run_id):
             return
-        self._waiting.append(Job(run_id, connection_id))
+        self._waiting[run_id] = Job(run_id, connection_id)
         self._dispatch()
 
     def knows(self, run_id: str) -> bool:
         """Whether the run was submitted here and has not ended."""
-        jobs = [active.job for active in self._active.values()]
-        return any(job.run_id == run_id for job in (*self._waiting, *jobs))
+        return run_id in self._waiting or any(active.job.run_id == run_id for active in self._active.values())
 
     async def stop(self, connection_id: str, *, wait: bool) -> bool:
         """Cancel the connection's run; a worker that does not stop within `settings.stop_grace` is killed."""
-        waiting = next((job for job in self._waiting if job.connection_id == connection_id), None)
+        waiting = next((job for job in self._waiting.values() if job.connection_id == connection_id), None)
         if waiting is not None:
-            self._waiting.remove(waiting)
+            del self._waiting[waiting.run_id]
             await self._settle(waiting, Ending(RunState.CANCELLED), None)
         active = self._active.get(connection_id)
         if active is None:
@@ -131,11 +130,13 @@ class LocalExecutor:
 
     def _dispatch(self) -> None:
         """Start waiting runs while there is room. A connection's run waits for that connection's worker to be gone."""
-        for job in list(self._waiting):
-            if self._closing or len(self._active) >= self._settings.concurrent_syncs:
+        if self._closing or len(self._active) >= self._settings.concurrent_syncs:
+            return
+        for job in list(self._waiting.values()):
+            if len(self._active) >= self._settings.concurrent_syncs:
                 return
             if job.connection_id not in self._active:
-                self._waiting.remove(job)
+                del self._waiting[job.run_id]
                 active = self._active[job.connection_id] = _Active(job)
                 active.task = asyncio.create_task(self._carry_out(active), name=f"run {job.run_id}")
 

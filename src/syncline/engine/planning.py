@@ -5,6 +5,9 @@ from datetime import datetime, timedelta
 from syncline.engine.schedule import Schedule, next_sync_at
 from syncline.store.models import Connection
 
+THROTTLE_LIMIT = timedelta(hours=24)
+"""How long a source may ask to be left alone at most."""
+
 
 def next_start(
     connection: Connection, schedule: Schedule, now: datetime, *, retry: datetime | None = None

@@ -75,9 +75,11 @@ def queue_run(session: Session, connection_id: str, trigger: str) -> Run | None:
     return run
 
 
-def active_runs(session: Session) -> Sequence[Run]:
-    """Every run that is queued or running, the oldest first."""
-    return session.scalars(select(Run).where(Run.state.in_(ACTIVE_STATES)).order_by(Run.queued_at, Run.id)).all()
+def active_runs(session: Session, most_queued: int) -> Sequence[Run]:
+    """Every run that is running, and so many of those that are queued, the oldest first."""
+    by_age = select(Run).order_by(Run.queued_at, Run.id)
+    running = session.scalars(by_age.where(Run.state == RunState.RUNNING)).all()
+    return [*running, *session.scalars(by_age.where(Run.state == RunState.QUEUED).limit(most_queued))]
 
 
 def active_run(session: Session, connection_id: str) -> Run | None:

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from syncline.engine.clock import ClockWatch, plan_anew
 from syncline.engine.executor import Executor
 from syncline.engine.heartbeat import LEASE
 from syncline.engine.identity import installation_of, is_of
@@ -19,8 +20,11 @@ from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.models import Connection, Run, RunState, utc_now
 
-MOST_DUE = 100
-"""Connections that one look starts; the rest wait for the next look."""
+MOST_DUE = 20
+"""Connections whose runs are queued in one transaction, so that no request waits long for its turn."""
+
+MOST_QUEUED = 100
+"""Queued runs that one look hands to the executor, the oldest first; the others wait in the store."""
 
 TRIAL_PAUSE = 60.0
 """Seconds between two looks for trials that are over. No sync starts after one in between."""
@@ -48,6 +52,8 @@ class Scheduler:
         self._signs_of_life: dict[str, tuple[datetime | None, float]] = {}
         """By run of another server: its latest heartbeat, and when that was first seen here. The clocks of machines
         differ, so it is not the heartbeat's own time that counts."""
+        self._clock = ClockWatch()
+        self._put_off: timedelta | None = None
         self._trials_looked_at = -TRIAL_PAUSE
         self._loop: asyncio.Task[None] | None = None
 
@@ -66,14 +72,27 @@ class Scheduler:
         """One look: first what was left behind, then what is due."""
         await self._take_up_left_behind()
         await self._end_trials()
+        await self._follow_clock()
         async with self._database.session(read_only=True) as session:
             if await session.scalar(_due(utc_now()).limit(1)) is None:
                 return
-        async with self._database.session() as session:
-            runs = await session.run_sync(_queue_due, self._settings.trial_days)
-        for run in runs:
-            log.info("sync due", connection_id=run.connection_id, run_id=run.id)
-            await self._executor.submit(run.id, run.connection_id)
+        found = MOST_DUE
+        while found == MOST_DUE:
+            async with self._database.session() as session:
+                found, runs = await session.run_sync(_queue_due, self._settings.trial_days)
+            for run in runs:
+                log.info("sync due", connection_id=run.connection_id, run_id=run.id)
+                await self._executor.submit(run.id, run.connection_id)
+            await asyncio.sleep(0)  # requests have their turn in between
+
+    async def _follow_clock(self) -> None:
+        """Plan anew what a clock has planned that was put back since. What fails is done in the next look."""
+        self._put_off = self._clock.look() or self._put_off
+        after_id: str | None = ""
+        while self._put_off is not None and after_id is not None:
+            async with self._database.session() as session:
+                after_id = await session.run_sync(plan_anew, self._put_off, after_id)
+        self._put_off = None
 
     async def _run(self) -> None:
         failures = 0
@@ -117,7 +136,7 @@ class Scheduler:
         again. One of another installation has lost it when it has shown no sign of life for a lease.
         """
         async with self._database.session(read_only=True) as session:
-            runs = await session.run_sync(active_runs)
+            runs = await session.run_sync(active_runs, MOST_QUEUED)
         self._signs_of_life = {run.id: self._signs_of_life[run.id] for run in runs if run.id in self._signs_of_life}
         installation = installation_of(self._settings.home)
         for run in runs:
@@ -163,12 +182,17 @@ def _due(now: datetime) -> Select[Connection]:
     return select(Connection).where(Connection.next_sync_at <= now).order_by(Connection.next_sync_at)
 
 
-def _queue_due(session: Session, trial_days: int) -> list[Run]:
-    """Queue a run for each connection that is due. One that is still syncing skips this start."""
+def _queue_due(session: Session, trial_days: int) -> tuple[int, list[Run]]:
+    """Queue a run for each of some connections that are due. One that is still syncing skips this start.
+
+    Returns:
+        How many were due, and the runs that were queued.
+    """
     runs = []
     now = utc_now()
     # Those that another server is queueing at this moment are locked, and not ours.
-    for connection in session.scalars(_due(now).limit(MOST_DUE).with_for_update(skip_locked=True)).all():
+    connections = session.scalars(_due(now).limit(MOST_DUE).with_for_update(skip_locked=True)).all()
+    for connection in connections:
         if trial_is_over(connection, trial_days, now):
             end_trial(connection, now)
             continue
@@ -176,4 +200,4 @@ def _queue_due(session: Session, trial_days: int) -> list[Run]:
         if run is not None:
             runs.append(run)
         connection.next_sync_at = next_sync_at(schedule_of(session, connection), now)
-    return runs
+    return len(connections), runs

@@ -16,6 +16,7 @@ from syncline.engine.context import home_of, naming_of, open_secrets, source_con
 from syncline.engine.heartbeat import Heartbeat
 from syncline.engine.identity import owner_name
 from syncline.engine.locks import ConnectionLock
+from syncline.engine.planning import THROTTLE_LIMIT
 from syncline.engine.runs import (
     SERVER_STOPPED,
     Advice,
@@ -42,8 +43,6 @@ from syncline.warehouses.registry import warehouse_for
 
 LOCK_SECONDS = 30.0
 """How long a run waits for the last process that worked on its connection to be gone."""
-
-THROTTLE_LIMIT = timedelta(hours=24)
 
 log = structlog.get_logger(__name__)
 
