@@ -3,12 +3,18 @@
 Each field is read from ``SYNCLINE_<FIELD NAME>``; nothing else in the code reads the environment.
 """
 
+import ipaddress
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST_NAME = re.compile(rf"(?:\*\.)?(?:{_LABEL}\.)*(?=[A-Za-z0-9_-]*[A-Za-z_]){_LABEL}\.?")
+"""A name, perhaps after ``*.``. The last label of one is never a number."""
 
 
 class Settings(BaseSettings):
@@ -53,6 +59,17 @@ class Settings(BaseSettings):
         "open.",
     )
 
+    allowed_hosts: str | None = Field(
+        default=None,
+        description="Comma-separated names, names after `*.`, addresses and networks: the only hosts that sources and "
+        "destinations may have. Unset: any, as `private_hosts` says.",
+    )
+    private_hosts: bool = Field(
+        default=True,
+        description="Whether sources and destinations may be on this machine and its private networks without being "
+        "named in `allowed_hosts`. Turn it off where users are not the operators.",
+    )
+
     concurrent_syncs: int = Field(default=2, ge=1, le=64, description="Syncs that run at the same time.")
     trial_days: int = Field(
         default=14, ge=0, description="Days until a connection with `pause_after_trial` is paused; 0: it never is."
@@ -91,9 +108,34 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO")
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_allowed_hosts(cls, text: str | None) -> str | None:
+        for entry in _entries(text):
+            if not _HOST_NAME.fullmatch(entry):
+                try:
+                    ipaddress.ip_network(entry)
+                except ValueError as error:
+                    raise ValueError(
+                        f"{entry!r} is no name such as bus.example.com or *.example.com, no address and no network such "
+                        f"as 10.1.0.0/16 ({error})"
+                    ) from None
+        if text is not None and not _entries(text):
+            raise ValueError("it names no host: leave it unset to allow any")
+        return text
+
+    @property
+    def listed_hosts(self) -> list[str]:
+        """The entries of `allowed_hosts`."""
+        return _entries(self.allowed_hosts)
+
     @cached_property
     def store_url(self) -> str:
         """SQLAlchemy URL of the store, without a driver name for PostgreSQL and SQLite alike."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.home / 'syncline.db'}"
+
+
+def _entries(text: str | None) -> list[str]:
+    return [entry.strip() for entry in (text or "").split(",") if entry.strip()]

@@ -3,6 +3,7 @@
 import re
 import types
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
@@ -115,6 +116,19 @@ class Configuration(BaseModel):
             elif getattr(self, attribute) in (None, [], ()) and (reason := _reason(details, known)):
                 missing.append(MissingField(f"{path}.{name}", details.title, reason))
         return missing
+
+    def hosts(self, *, path: str = "config") -> Iterator[tuple[str, str, str]]:
+        """The hosts that it names: of each the field's name, the path of the value, and the host."""
+        for name, attribute, details in self._entries():
+            value = getattr(self, attribute)
+            if details.host is None or value is None:
+                continue
+            values = enumerate(value) if isinstance(value, list) else ((None, value),)
+            for index, item in values:
+                with suppress(ValueError):  # stored under older rules: nothing that can be connected to
+                    host = details.host(item)
+                    if host:
+                        yield name, f"{path}.{name}" + ("" if index is None else f"[{index}]"), host
 
     def effective(self) -> dict[str, Any]:
         """Every field with its value, set or default, by its name outside. Holds secrets."""

@@ -14,6 +14,9 @@ MOST_ITEMS = 10_000
 ValueCheck = Callable[[Any], None]
 """Looks at one value (for a list: at each item) and raises ValueError with a message that says what to do. The
 message is shown to people, so it never holds the value of a secret field."""
+HostOf = Callable[[str], str | None]
+"""The host in one value (for a list: in each item) that is connected to; None when it names none. Raises ValueError for
+a value that the field's check refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Details:
     as_text: bool
     example: Any
     check: ValueCheck | None
+    host: HostOf | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ def setting(
     minimum: int | None = None,
     maximum: int | None = None,
     check: ValueCheck | None = None,
+    host: HostOf | None = None,
 ) -> Any:
     """Declare one field of a :class:`~syncline.declarations.Configuration`.
 
@@ -120,6 +125,7 @@ def setting(
         minimum: Least value of a number.
         maximum: Greatest value of a number.
         check: A further look at the value (for a list: at each item).
+        host: For a field that says what is connected to: takes the host out of a value.
     """
     details = Details(
         title=title,
@@ -138,6 +144,7 @@ def setting(
         as_text=as_text,
         example=example,
         check=check,
+        host=host,
     )
     return Field(
         default=default,
