@@ -117,8 +117,8 @@ class Settings(BaseSettings):
                     ipaddress.ip_network(entry)
                 except ValueError as error:
                     raise ValueError(
-                        f"{entry!r} is no name such as bus.example.com or *.example.com, no address and no network such "
-                        f"as 10.1.0.0/16 ({error})"
+                        f"{entry!r} is no name such as bus.example.com or *.example.com, and no address or network "
+                        f"such as 10.1.0.0/16: {error}"
                     ) from None
         if text is not None and not _entries(text):
             raise ValueError("it names no host: leave it unset to allow any")

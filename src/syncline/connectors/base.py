@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from syncline.connectors.errors import SourceConfigurationError, SourceError, SourceThrottled, SourceUnavailable
 from syncline.declarations import Configuration, ServiceDeclaration
+from syncline.networking import HostPolicy
 
 __all__ = [
     "Connector",
@@ -67,6 +68,8 @@ class SourceContext:
     """Seconds that one request to the source may take while a sync runs."""
     entra_authority: str = "https://login.microsoftonline.com/organizations"
     """The issuer of Microsoft Entra's tokens."""
+    hosts: HostPolicy = field(default_factory=HostPolicy)
+    """Which hosts may be connected to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """What can go wrong with a source. No message ever holds a secret."""
 
+from syncline.networking import HostRefused
+
 
 class SourceError(Exception):
     """The source cannot be read. `message` says what happened, `remedy` what to do about it."""
@@ -27,3 +29,8 @@ class SourceThrottled(SourceError):  # noqa: N818 - says it all without a suffix
     def __init__(self, message: str, remedy: str = "", *, retry_after_seconds: float) -> None:
         super().__init__(message, remedy)
         self.retry_after_seconds = retry_after_seconds
+
+
+def refused_host(error: HostRefused) -> SourceConfigurationError:
+    """The error of a source for a host that is not connected to."""
+    return SourceConfigurationError(error.message, error.remedy)

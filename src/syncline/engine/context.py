@@ -6,6 +6,7 @@ from typing import Any
 from syncline.connectors.base import SourceContext
 from syncline.connectors.registry import connector_for
 from syncline.home import Home
+from syncline.networking import HostPolicy
 from syncline.settings import Settings
 from syncline.store.database import store_file
 from syncline.store.models import Connection
@@ -31,6 +32,7 @@ def source_context(connection: Connection, sealer: Sealer, settings: Settings) -
         auth=auth,
         setup_test_timeout=settings.setup_test_timeout,
         setup_tests_timeout=settings.setup_tests_timeout,
+        hosts=HostPolicy.of(settings),
     )
 
 

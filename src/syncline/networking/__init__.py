@@ -5,7 +5,7 @@ are in :mod:`syncline.networking.dialling`.
 """
 
 from syncline.networking.addresses import Address, literal_address
-from syncline.networking.policy import HostPolicy, HostRefused, Resolver, system_resolver
+from syncline.networking.policy import HostPolicy, HostRefused, Resolver, first_reachable, system_resolver
 from syncline.networking.requests import refuse_hosts
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "HostPolicy",
     "HostRefused",
     "Resolver",
+    "first_reachable",
     "literal_address",
     "refuse_hosts",
     "system_resolver",

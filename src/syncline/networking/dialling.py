@@ -7,6 +7,7 @@ from typing import Any
 
 import httpcore
 import httpx
+from requests import Response
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -72,7 +73,7 @@ def checked_transport(policy: HostPolicy, context: ssl.SSLContext) -> httpx.HTTP
 
 
 def checked_adapter(policy: HostPolicy, name: str | None = None) -> HTTPAdapter:
-    """The adapter of a requests session.
+    """The adapter of a requests session. It uses no proxy.
 
     Args:
         policy: Says which hosts may be connected to.
@@ -95,9 +96,14 @@ def checked_adapter(policy: HostPolicy, name: str | None = None) -> HTTPAdapter:
 
     class Adapter(HTTPAdapter):
         def init_poolmanager(self, *positional: Any, **named: Any) -> None:
-            expected = {} if name is None else {"server_hostname": name, "assert_hostname": name}
-            super().init_poolmanager(*positional, **expected, **named)
+            if name is not None:
+                named |= {"server_hostname": name, "assert_hostname": name}
+            super().init_poolmanager(*positional, **named)
             self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+
+        def send(self, *positional: Any, **named: Any) -> Response:
+            """Straight to the host: a proxy from the environment would resolve it by itself."""
+            return super().send(*positional, **{**named, "proxies": None})
 
     return Adapter()
 

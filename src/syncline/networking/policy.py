@@ -84,6 +84,8 @@ class HostPolicy:
 
     async def addresses_async(self, host: str, port: int) -> list[Address]:
         """The same, without blocking the event loop."""
+        if literal_address(host) is not None:  # needs no resolver
+            return self.addresses(host, port)
         return await asyncio.to_thread(self.addresses, host, port)
 
     def connect(self, host: str, port: int, timeout: float | None) -> socket.socket:
@@ -99,26 +101,6 @@ class HostPolicy:
                 return socket.create_connection((str(address), port), timeout)
             except OSError as error:
                 failure = error
-        raise failure or OSError("no address")
-
-    def reachable(self, host: str, port: int, timeout: float | None) -> Address:
-        """The one address to connect to, for clients that take only one: the first that takes a connection.
-
-        Raises:
-            HostRefused: The policy forbids the host.
-            OSError: The host is not known, or none of its addresses takes a connection.
-        """
-        addresses = self.addresses(host, port)
-        if len(addresses) == 1:
-            return addresses[0]
-        failure: OSError | None = None
-        for address in addresses:
-            try:
-                socket.create_connection((str(address), port), timeout).close()
-            except OSError as error:
-                failure = error
-            else:
-                return address
         raise failure or OSError("no address")
 
     def check_literal(self, host: str) -> None:
@@ -157,6 +139,25 @@ class HostPolicy:
                 "Name a host with public addresses, or have the operator allow it: SYNCLINE_ALLOWED_HOSTS lists single "
                 "hosts and networks, SYNCLINE_PRIVATE_HOSTS=true allows all private ones.",
             )
+
+
+def first_reachable(addresses: Sequence[Address], port: int, timeout: float | None) -> Address:
+    """The first of several addresses that takes a connection, for clients that dial only one. One alone is not tried.
+
+    Raises:
+        OSError: None takes one.
+    """
+    if len(addresses) == 1:
+        return addresses[0]
+    failure: OSError | None = None
+    for address in addresses:
+        try:
+            socket.create_connection((str(address), port), timeout).close()
+        except OSError as error:
+            failure = error
+        else:
+            return address
+    raise failure or OSError("no address")
 
 
 def _reason(host: str, address: Address, found: Finding) -> str:

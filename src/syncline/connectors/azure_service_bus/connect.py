@@ -11,8 +11,9 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.core.settings import settings as azure_settings
 from azure.servicebus import ServiceBusClient, ServiceBusReceiver, ServiceBusSubQueue, TransportType
 from azure.servicebus._base_handler import ServiceBusSASTokenCredential, ServiceBusSharedKeyCredential
+from azure.servicebus._transport._pyamqp_transport import PyamqpTransport
+from azure.servicebus.exceptions import ServiceBusError
 from azure.servicebus.management import ServiceBusAdministrationClient
-from requests.adapters import HTTPAdapter
 
 from syncline.connectors.azure_service_bus.config import AzureServiceBusAuth, AzureServiceBusConfig
 from syncline.connectors.azure_service_bus.connection_string import ConnectionString
@@ -22,6 +23,8 @@ from syncline.connectors.azure_service_bus.names import parse_endpoint
 from syncline.connectors.azure_service_bus.tls import namespace_context
 from syncline.connectors.base import SourceContext
 from syncline.connectors.errors import SourceConfigurationError
+from syncline.networking import HostPolicy, first_reachable
+from syncline.networking.dialling import checked_adapter
 
 AMQPS_PORT = 5671
 AMQP_PORT = 5672
@@ -50,29 +53,21 @@ class _SignatureCredential(ServiceBusSharedKeyCredential):
         return AccessToken(self._signature, 0)
 
 
-class _NamedAdapter(HTTPAdapter):
-    """Dials one host and expects the certificate of another."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        super().__init__()
-
-    def init_poolmanager(self, *positional: Any, **named: Any) -> None:
-        super().init_poolmanager(*positional, server_hostname=self._name, assert_hostname=self._name, **named)
-
-
 class _AdministrationTransport(RequestsTransport):  # type: ignore[misc]
     """Sends to where the namespace is dialled, and to an emulator over plain HTTP, where the SDK knows HTTPS alone."""
 
-    def __init__(self, address: "Address", **options: Any) -> None:
+    def __init__(self, address: "Address", hosts: HostPolicy, **options: Any) -> None:
         super().__init__(**options)
         self._address = address
+        self._hosts = hosts
 
     def open(self) -> None:
         is_new = self.session is None
         super().open()
-        if is_new and self.session is not None and self._address.is_detour:
-            self.session.mount("https://", _NamedAdapter(self._address.host))
+        if is_new and self.session is not None:
+            adapter = checked_adapter(self._hosts, self._address.host if self._address.is_detour else None)
+            self.session.mount("https://", adapter)
+            self.session.mount("http://", adapter)
 
     def send(self, request: Any, **options: Any) -> Any:
         address = self._address
@@ -84,6 +79,14 @@ class _AdministrationTransport(RequestsTransport):  # type: ignore[misc]
             )
         )
         return super().send(request, **options)
+
+
+class _AmqpTransport(PyamqpTransport):
+    """Tells refused credentials from a failed connection. The SDK does not, once it is told an address to dial."""
+
+    @staticmethod
+    def create_servicebus_exception(logger: logging.Logger, exception: Exception, **_: Any) -> ServiceBusError:
+        return PyamqpTransport.create_servicebus_exception(logger, exception)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,16 @@ class Namespace:
         return self._string.entity_path if self._string else None
 
     def client(self, *, timeout: float | None = None) -> ServiceBusClient:
-        """A client for AMQP, not connected yet. It never retries by itself: our own retries say when it is enough."""
+        """A client for AMQP, not connected yet. It never retries by itself: our own retries say when it is enough.
+
+        The address that it dials is found and checked here, so a client is for one connection and those that follow
+        upon it at once.
+
+        Raises:
+            HostRefused: The namespace's host is not to be connected to.
+            SourceConfigurationError: It has IPv6 addresses alone.
+            OSError: It is not known, or none of its addresses takes a connection.
+        """
         seconds = timeout or self.timeout
         options: dict[str, Any] = {
             "retry_total": 0,
@@ -141,17 +153,16 @@ class Namespace:
             "auth_timeout": seconds,
             "use_tls": self.address.tls,
             "transport_type": TransportType.Amqp,
+            "custom_endpoint_address": f"sb://{self._dialled(min(seconds, _CONNECT_TIMEOUT))}:{self.address.amqp_port}",
         }
         if self.address.tls:
             options["ssl_context"] = namespace_context(self.address.host)
-        if self.address.tls and (self.address.dialled_host, self.address.amqp_port) != (self.address.host, AMQPS_PORT):
-            options["custom_endpoint_address"] = (
-                f"sb://{_bracketed(self.address.dialled_host)}:{self.address.amqp_port}"
-            )
         host = _bracketed(self.address.host)
         if not self.address.tls:
             host = f"{host}:{self.address.amqp_port}"
-        return ServiceBusClient(host, cast(TokenCredential, self._amqp_credential()), **options)
+        client = ServiceBusClient(host, cast(TokenCredential, self._amqp_credential()), **options)
+        client._amqp_transport = _AmqpTransport
+        return client
 
     def browser(self, client: ServiceBusClient, entity: Entity) -> ServiceBusReceiver:
         """A receiver to browse with."""
@@ -177,10 +188,21 @@ class Namespace:
         """A client for the administration API, not connected yet."""
         seconds = timeout or self.timeout
         transport = _AdministrationTransport(
-            self.address, connection_timeout=min(seconds, _CONNECT_TIMEOUT), read_timeout=seconds
+            self.address, self._context.hosts, connection_timeout=min(seconds, _CONNECT_TIMEOUT), read_timeout=seconds
         )
         credential = cast(TokenCredential, self._administration_credential())
         return ServiceBusAdministrationClient(self.address.authority, credential, transport=transport, retry_total=1)
+
+    def _dialled(self, seconds: float) -> str:
+        """The address to dial for AMQP. The SDK takes the colons of IPv6 for those before a port."""
+        host, port = self.address.dialled_host, self.address.amqp_port
+        addresses = [address for address in self._context.hosts.addresses(host, port) if address.version == 4]
+        if not addresses:
+            raise SourceConfigurationError(
+                f"{host} has IPv6 addresses alone, and messages can only be read over IPv4.",
+                "Name a host that has an IPv4 address, in config.asb_ip if need be.",
+            )
+        return str(first_reachable(addresses, port, seconds))
 
     def scrub(self, text: str) -> str:
         """A text from outside (an error of the service or of the SDK) without any secret of ours."""

@@ -15,7 +15,14 @@ from azure.servicebus.exceptions import (
 )
 
 from syncline.connectors.azure_service_bus.connect import Namespace
-from syncline.connectors.errors import SourceConfigurationError, SourceError, SourceThrottled, SourceUnavailable
+from syncline.connectors.errors import (
+    SourceConfigurationError,
+    SourceError,
+    SourceThrottled,
+    SourceUnavailable,
+    refused_host,
+)
+from syncline.networking import HostRefused
 
 THROTTLED_SECONDS = 10.0
 """How long Service Bus wants to be left alone after it said that it is busy."""
@@ -32,6 +39,8 @@ def source_error(error: Exception, namespace: Namespace, subject: str) -> Source
     subscription s of the topic t"."""
     if isinstance(error, SourceError):
         return error
+    if isinstance(error, HostRefused):
+        return refused_host(error)
     if isinstance(error, AzureError) and isinstance(error.inner_exception, SourceError):
         return error.inner_exception  # a credential's own error, which the SDK wrapped
     text = namespace.scrub(_one_line(str(error)))

@@ -32,6 +32,7 @@ def schema_registry(context: SourceContext, *, timeout: float, attempts: int = A
         config.schema_registry_key,
         config.schema_registry_secret,
         azure_token=None if entra is None else lambda: entra.get_token().token,
+        hosts=context.hosts,
         timeout=seconds,
         attempts=attempts,
     )

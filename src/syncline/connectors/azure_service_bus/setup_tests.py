@@ -175,7 +175,7 @@ async def _schema_registry(state: _State) -> tuple[str, str]:
 async def _reach(state: _State) -> tuple[str, str]:
     address = state.connected.address
     async with asyncio.timeout(state.seconds):
-        finding = await unreachable(address)
+        finding = await unreachable(address, state.context.hosts)
     if finding is not None:
         raise _FailedTest(*finding)
     return f"{address} answers{' over TLS' if address.tls else ''}.", ""

@@ -18,7 +18,13 @@ from urllib.parse import quote, urlsplit
 import certifi
 import httpx
 
-from syncline.connectors.errors import SourceConfigurationError, SourceError, SourceThrottled, SourceUnavailable
+from syncline.connectors.errors import (
+    SourceConfigurationError,
+    SourceError,
+    SourceThrottled,
+    SourceUnavailable,
+    refused_host,
+)
 from syncline.connectors.schema_registry.schemas import (
     AzureSchemaId,
     RegisteredSchema,
@@ -26,6 +32,8 @@ from syncline.connectors.schema_registry.schemas import (
     UnknownSchema,
     UnusableSchema,
 )
+from syncline.networking import HostPolicy, HostRefused
+from syncline.networking.dialling import checked_transport
 
 T = TypeVar("T")
 
@@ -68,6 +76,7 @@ class SchemaRegistry:
         secret: str | None,
         *,
         azure_token: Callable[[], str] | None = None,
+        hosts: HostPolicy | None = None,
         timeout: float = 10.0,
         attempts: int = ATTEMPTS,
         first_pause: float = _FIRST_PAUSE,
@@ -78,6 +87,7 @@ class SchemaRegistry:
             key: The user name; None where the registry asks for none.
             secret: The password that goes with it.
             azure_token: Gives a token of Microsoft Entra, the only thing that Azure Schema Registry takes.
+            hosts: Which hosts may be connected to; the default policy when absent.
             timeout: Seconds that one request may take.
             attempts: How often the servers are asked before the registry counts as unavailable.
             first_pause: Seconds before they are asked again; the pause doubles each time.
@@ -85,6 +95,7 @@ class SchemaRegistry:
         self._urls = [_url(address) for address in urls]
         self._auth = httpx.BasicAuth(key, secret or "") if key is not None else None
         self._azure_token = azure_token
+        self._hosts = hosts or HostPolicy()
         self._timeout = timeout
         self._attempts = attempts
         self._first_pause = first_pause
@@ -215,6 +226,8 @@ class SchemaRegistry:
                         raise _Trouble(_not_a_registry(url, f"its answer is larger than {_MOST_BYTES:,} bytes"))
                     if time.monotonic() > deadline:
                         raise httpx.ReadTimeout(f"no complete answer within {self._timeout:.0f} seconds")
+        except HostRefused as error:
+            raise _Trouble(refused_host(error)) from error
         except httpx.HTTPError as error:
             raise _Trouble(
                 SourceUnavailable(
@@ -242,7 +255,7 @@ class SchemaRegistry:
                 context.load_verify_locations(certifi.where())
                 self._client = httpx.Client(
                     timeout=self._timeout,
-                    verify=context,
+                    transport=checked_transport(self._hosts, context),
                     trust_env=False,
                     headers={"Accept": "application/vnd.schemaregistry.v1+json, application/json"},
                 )
@@ -300,7 +313,7 @@ def _refusal(url: str, response: httpx.Response, text: str) -> _Trouble:
     if status in _BUSY:
         return _Trouble(
             SourceUnavailable(
-                f"The schema registry {url} failed (status {status}: {_one_line(text)}).",
+                f"The schema registry {url} failed (status {status}).",
                 "The sync tries again by itself; if this repeats, look into the registry's own log.",
             )
         )
