@@ -5,6 +5,7 @@ are in :mod:`syncline.networking.dialling`.
 """
 
 from syncline.networking.addresses import Address, literal_address
+from syncline.networking.failures import own_words
 from syncline.networking.policy import HostPolicy, HostRefused, Resolver, first_reachable, system_resolver
 from syncline.networking.requests import refuse_hosts
 
@@ -15,6 +16,7 @@ __all__ = [
     "Resolver",
     "first_reachable",
     "literal_address",
+    "own_words",
     "refuse_hosts",
     "system_resolver",
 ]

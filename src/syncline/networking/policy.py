@@ -128,7 +128,7 @@ class HostPolicy:
             raise HostRefused(
                 host,
                 address,
-                "it is not among the hosts that this server may connect to",
+                f"{_address(host, address)} not among the hosts that this server may connect to",
                 "Name one of those, or have the operator add it to SYNCLINE_ALLOWED_HOSTS.",
             )
         if found is not None and not is_listed and not self.allows_private:
@@ -161,7 +161,11 @@ def first_reachable(addresses: Sequence[Address], port: int, timeout: float | No
 
 
 def _reason(host: str, address: Address, found: Finding) -> str:
-    return f"it is {found.kind}" if host == str(address) else f"it leads to {address}, {found.kind}"
+    return f"{_address(host, address)} {found.kind}"
+
+
+def _address(host: str, address: Address) -> str:
+    return "it is" if host == str(address) else f"it leads to {address}, which is"
 
 
 def _entry(text: str) -> str | Network:

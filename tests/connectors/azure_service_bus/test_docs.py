@@ -63,7 +63,10 @@ def strings_of(path: Path) -> set[str]:
 
 
 TEXTS = {
-    text for folder in ("connectors", "sync") for path in (CODE / folder).rglob("*.py") for text in strings_of(path)
+    text
+    for folder in ("connectors", "networking", "sync")
+    for path in (CODE / folder).rglob("*.py")
+    for text in strings_of(path)
 }
 MESSAGES = re.findall(r"^\| ([^|`-].*?) \| ", SECTIONS["When something is wrong"], re.M)[1:]
 

@@ -22,7 +22,7 @@ from syncline.connectors.errors import (
     SourceUnavailable,
     refused_host,
 )
-from syncline.networking import HostRefused
+from syncline.networking import HostRefused, own_words
 
 THROTTLED_SECONDS = 10.0
 """How long Service Bus wants to be left alone after it said that it is busy."""
@@ -50,9 +50,10 @@ def source_error(error: Exception, namespace: Namespace, subject: str) -> Source
             "Set config.read_mode to Drain, or read through a subscription that does not require sessions.",
         )
     if isinstance(error, HttpResponseError):
-        return _from_http(error, subject, text)
+        return _from_http(error, subject)
     if isinstance(error, ServiceRequestError | ServiceResponseError):
-        return SourceUnavailable(f"{namespace.address.dialled_host} could not be reached: {text}", _CHECK_ADDRESS)
+        reason = own_words(error, "it does not answer as the administration API does")
+        return SourceUnavailable(f"{namespace.address.dialled_host} could not be reached: {reason}.", _CHECK_ADDRESS)
     if isinstance(error, ServiceBusError):
         return _from_service_bus(error, namespace, subject, text)
     if isinstance(error, AzureError | OSError | TimeoutError):
@@ -89,7 +90,7 @@ def _from_service_bus(error: ServiceBusError, namespace: Namespace, subject: str
     return SourceUnavailable(f"Service Bus could not read {subject}: {text}", "If this repeats, please report it.")
 
 
-def _from_http(error: HttpResponseError, subject: str, text: str) -> SourceError:
+def _from_http(error: HttpResponseError, subject: str) -> SourceError:
     match error.status_code:
         case 401 | 403:
             return SourceConfigurationError(
@@ -109,7 +110,8 @@ def _from_http(error: HttpResponseError, subject: str, text: str) -> SourceError
                 retry_after_seconds=THROTTLED_SECONDS,
             )
     return SourceUnavailable(
-        f"The administration API of the namespace failed for {subject}: {text}", "If this repeats, please report it."
+        f"The administration API of the namespace failed for {subject} (status {error.status_code or 'unknown'}).",
+        "If this repeats, see that the address is that of a namespace.",
     )
 
 

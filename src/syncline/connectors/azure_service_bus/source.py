@@ -31,6 +31,7 @@ from syncline.connectors.azure_service_bus.schema_registry import schema_registr
 from syncline.connectors.base import DecodedBatch, RawBatch, ReadLimits, Source, SourceContext, SourceWarning, Stream
 from syncline.connectors.errors import SourceConfigurationError
 from syncline.connectors.schema_registry import SchemaRegistry
+from syncline.networking import HostRefused
 
 
 @contextmanager
@@ -194,7 +195,7 @@ class AzureServiceBusSource(Source):
                         drains=config.read_mode == "Drain",
                         reads_dead_letters=config.dead_letter_queues,
                     )
-        except AzureError as error:
+        except (AzureError, HostRefused) as error:
             raise source_error(error, self._namespace, subject) from error
         return entities
 

@@ -32,7 +32,7 @@ from syncline.connectors.schema_registry.schemas import (
     UnknownSchema,
     UnusableSchema,
 )
-from syncline.networking import HostPolicy, HostRefused
+from syncline.networking import HostPolicy, HostRefused, own_words
 from syncline.networking.dialling import checked_transport
 
 T = TypeVar("T")
@@ -225,13 +225,13 @@ class SchemaRegistry:
                     if len(content) > _MOST_BYTES:
                         raise _Trouble(_not_a_registry(url, f"its answer is larger than {_MOST_BYTES:,} bytes"))
                     if time.monotonic() > deadline:
-                        raise httpx.ReadTimeout(f"no complete answer within {self._timeout:.0f} seconds")
+                        raise httpx.ReadTimeout("")
         except HostRefused as error:
             raise _Trouble(refused_host(error)) from error
         except httpx.HTTPError as error:
             raise _Trouble(
                 SourceUnavailable(
-                    f"The schema registry {url} cannot be reached ({type(error).__name__}: {_one_line(error)}).",
+                    f"The schema registry {url} cannot be reached: {_reason(error, self._timeout)}.",
                     "Check config.schema_registry_urls (server:port means HTTPS; write http:// where it speaks plain "
                     "HTTP), and that this machine reaches it.",
                 )
@@ -335,6 +335,7 @@ def _seconds(text: str | None) -> float:
     return min(float(text), _LONGEST_PAUSE) if text and text.isdecimal() else 0.0
 
 
-def _one_line(what: object) -> str:
-    line = " ".join(str(what).split())
-    return line if len(line) <= 200 else f"{line[:200]}..."
+def _reason(error: httpx.HTTPError, timeout: float) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return f"no complete answer within {timeout:g} seconds"
+    return own_words(error, "it does not answer in HTTP")
