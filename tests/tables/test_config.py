@@ -118,7 +118,7 @@ async def test_what_is_wrong_is_named(known: Connected) -> None:
 
 
 async def test_what_loading_needs_can_be_neither_blocked_nor_hashed(known: Connected) -> None:
-    for name in ("message_id", "sequence_num", "_fivetran_synced"):
+    for name in ("message_id", "sequence_num", "enqueued_time", "_fivetran_synced"):
         path = f"/bus/tables/orders/columns/{name}"
         for change, word in (({"enabled": False}, "disabled"), ({"hashed": True}, "hashed")):
             status, code, message = await known.refusal("PATCH", path, change)
@@ -140,7 +140,12 @@ async def test_the_primary_key_cannot_be_chosen(known: Connected) -> None:
 
 async def test_columns_can_be_named_before_the_first_message(known: Connected) -> None:
     path = "/bus/tables/sales%2FPayments.EU/columns"
-    assert list((await known.answer("GET", path))["columns"]) == ["_fivetran_synced", "message_id", "sequence_num"]
+    assert list((await known.answer("GET", path))["columns"]) == [
+        "_fivetran_synced",
+        "enqueued_time",
+        "message_id",
+        "sequence_num",
+    ]
     config = await known.answer("PATCH", f"{path}/value_a%2Fb", {"enabled": False})
     (name,) = config["schemas"]["bus"]["tables"]["sales/Payments.EU"]["columns"]
     assert name == "value_a/b"
@@ -169,9 +174,9 @@ async def test_a_topic_may_be_called_columns(known: Connected) -> None:
         await known.create_topic(topic)
     await known.answer("POST", "/reload")
     assert tables(await known.answer("PATCH", "/bus/tables/columns", {"enabled": False}))["columns"] is False
-    assert len((await known.answer("GET", "/bus/tables/columns/columns"))["columns"]) == 3
+    assert len((await known.answer("GET", "/bus/tables/columns/columns"))["columns"]) == 4
     # Its own path reads as the columns of the table sales, but the schema can be changed.
-    assert len((await known.answer("GET", "/bus/tables/sales%2Fcolumns/columns"))["columns"]) == 3
+    assert len((await known.answer("GET", "/bus/tables/sales%2Fcolumns/columns"))["columns"]) == 4
     config = await known.answer("PATCH", "/bus", {"tables": {"sales/columns": {"enabled": False}}})
     assert tables(config)["sales/columns"] is False
 

@@ -179,7 +179,11 @@ async def test_history_keeps_every_delivery(connection: Connected) -> None:
         "tables"
     ]["orders"]["sync_mode"] == "HISTORY"
     columns = (await connection.answer("GET", "/bus/tables/orders/columns"))["columns"]
-    assert [name for name, entry in columns.items() if entry["is_primary_key"]] == ["message_id", "sequence_num"]
+    assert [name for name, entry in columns.items() if entry["is_primary_key"]] == [
+        "enqueued_time",
+        "message_id",
+        "sequence_num",
+    ]
     await connection.publish("orders", ("a", {"n": 2}))
     await connection.publish("orders", ("a", {"n": 3}))
     await connection.sync()

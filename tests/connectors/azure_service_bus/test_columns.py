@@ -27,7 +27,7 @@ from syncline.amqp import (
     UInt,
     ULong,
 )
-from syncline.connectors.azure_service_bus.columns import json_value, text_column
+from syncline.connectors.azure_service_bus.columns import identifier, json_value, text_column
 from syncline.connectors.azure_service_bus.encoded import record_batch
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
 from tests.amqp.strategies import values
@@ -54,25 +54,49 @@ def row(*messages: bytes) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("identifier", "expected"),
     [
-        (b"text", "text"),
         ("text", "text"),
-        (7, "7"),
-        (0, "0"),
-        (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
-        (b"\xff\x00", "/wA="),
+        ("7", "7"),
+        (7, "ID:AMQP_ULONG:7"),
+        (0, "ID:AMQP_ULONG:0"),
+        ("ID:AMQP_ULONG:7", "ID:AMQP_STRING:ID:AMQP_ULONG:7"),
+        ("ID:7", "ID:7"),
+        (uuid.UUID(int=1), "ID:AMQP_UUID:00000000-0000-0000-0000-000000000001"),
+        ("00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000001"),
+        (b"text", "ID:AMQP_BINARY:74657874"),
+        (b"\xff\x00", "ID:AMQP_BINARY:FF00"),
         ("Zoë", "Zoë"),
-        (None, "sequence_num:5"),
-        ("", "sequence_num:5"),
+        (None, "sequence_num:5@1000"),
+        ("", "sequence_num:5@1000"),
+        (b"", "sequence_num:5@1000"),
+        ("sequence_num:5@1000", "ID:AMQP_STRING:sequence_num:5@1000"),
     ],
 )
-def test_a_message_id_of_any_type_becomes_text(identifier: Any, expected: str) -> None:
-    assert row(encoded(properties={"message_id": identifier}))["message_id"] == expected
+def test_a_message_id_of_any_type_becomes_text_that_is_its_own(identifier: Any, expected: str) -> None:
+    annotations = {"x-opt-enqueued-time": Timestamp(1000)}
+    found = row(encoded(properties={"message_id": identifier}, annotations=annotations))
+    assert found["message_id"] == expected
+    found = row(encoded(properties={"correlation_id": identifier}))
+    assert found["correlation_id"] == (expected if identifier else identifier if identifier == "" else None)
+
+
+IDENTIFIERS = st.text() | st.integers(0, 2**64 - 1).map(ULong) | st.uuids() | st.binary(min_size=1)
+
+
+@given(st.lists(IDENTIFIERS | st.sampled_from([ULong(7), "7", "ID:AMQP_ULONG:7", b"7"]), unique_by=repr))
+def test_different_identifiers_stay_different(identifiers: list[Any]) -> None:
+    found = [identifier(each) for each in identifiers]
+    assert len(set(found)) == len(found)
 
 
 def test_one_odd_identifier_does_not_change_the_others() -> None:
     identifiers = ["a", uuid.UUID(int=1), None, b"\xff"]
     batch = record_batch([encoded(properties={"message_id": each}) for each in identifiers])
-    assert batch.column("message_id").to_pylist() == ["a", str(uuid.UUID(int=1)), "sequence_num:5", "/w=="]
+    assert batch.column("message_id").to_pylist() == [
+        "a",
+        f"ID:AMQP_UUID:{uuid.UUID(int=1)}",
+        "sequence_num:5@0",
+        "ID:AMQP_BINARY:FF",
+    ]
 
 
 def test_text_that_is_not_utf_8_becomes_base64() -> None:
@@ -105,12 +129,14 @@ def test_dead_letter_columns() -> None:
     [
         (0, datetime(1970, 1, 1, tzinfo=UTC)),
         (1_700_000_000_123, datetime(2023, 11, 14, 22, 13, 20, 123000, tzinfo=UTC)),
-        (None, None),
-        (2**62, None),
-        (-(2**62), None),
+        (None, datetime(1970, 1, 1, tzinfo=UTC)),
+        (2**62, datetime(1970, 1, 1, tzinfo=UTC)),
+        (-(2**62), datetime(1970, 1, 1, tzinfo=UTC)),
     ],
 )
-def test_times_that_no_destination_can_hold_are_null(milliseconds: int | None, expected: datetime | None) -> None:
+def test_a_message_without_a_time_that_destinations_can_hold_counts_as_enqueued_at_the_epoch(
+    milliseconds: int | None, expected: datetime
+) -> None:
     enqueued = None if milliseconds is None else Timestamp(milliseconds)
     assert row(encoded(annotations={"x-opt-enqueued-time": enqueued}))["enqueued_time"] == expected
 
@@ -137,7 +163,17 @@ def test_times_that_no_destination_can_hold_are_null(milliseconds: int | None, e
         (Decimal64(bytes(8)), "AAAAAAAAAAA="),
         (Decimal128(bytes(16)), "AAAAAAAAAAAAAAAAAAAAAA=="),
         (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
-        (Timestamp(1_704_164_645_000), 1_704_164_645_000),
+        (Timestamp(1_704_164_645_000), "2024-01-02T03:04:05Z"),
+        (Timestamp(1_704_164_645_007), "2024-01-02T03:04:05.007Z"),
+        (Timestamp(-1), "1969-12-31T23:59:59.999Z"),
+        (Timestamp(2**62), 2**62),
+        (Described(Symbol("com.microsoft:datetime-offset"), 638_397_614_450_000_000), "2024-01-02T03:04:05Z"),
+        (Described(Symbol("com.microsoft:datetime-offset"), 638_397_614_450_000_010), "2024-01-02T03:04:05.000001Z"),
+        (Described(Symbol("com.microsoft:datetime-offset"), -5), -5),
+        (Described(Symbol("com.microsoft:timespan"), 900_000_000), "PT90S"),
+        (Described(Symbol("com.microsoft:timespan"), -15_000_000), "-PT1.5S"),
+        (Described(Symbol("com.microsoft:uri"), "http://a/"), "http://a/"),
+        (Described(ULong(7), [Timestamp(0)]), ["1970-01-01T00:00:00Z"]),
         ({"a": [b"b", {UInt(1): Symbol("c")}]}, {"a": ["b", {"1": "c"}]}),
         (Array("int", [1, 2]), [1, 2]),
         (Described(Symbol("unit"), 7), 7),

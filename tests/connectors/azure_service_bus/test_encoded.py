@@ -1,5 +1,6 @@
 """Encoded messages become rows: the fast decoder gives what a plain one gives, and no message spoils its page."""
 
+import re
 import struct
 from base64 import b64encode
 from contextlib import suppress
@@ -7,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -63,6 +65,11 @@ def plain(value: Any) -> Any:
                 return b64encode(value).decode()
         case str():
             return str(value)
+        case Timestamp():
+            moment = as_time(int(value))
+            if moment is None:
+                return int(value)
+            return moment.replace(tzinfo=None).isoformat(timespec="milliseconds").removesuffix(".000") + "Z"
         case int():
             return int(value)
         case float():
@@ -82,6 +89,21 @@ def plain(value: Any) -> Any:
 
 def as_text(value: Any) -> str | None:
     return None if plain(value) is None else str(plain(value))
+
+
+def as_identifier(value: Any) -> str | None:
+    match value:
+        case b"":
+            return None
+        case bytes():
+            return f"ID:AMQP_BINARY:{value.hex().upper()}"
+        case UUID():
+            return f"ID:AMQP_UUID:{value}"
+        case int() if not isinstance(value, bool):
+            return f"ID:AMQP_ULONG:{int(value)}"
+    plain_text = as_text(value)
+    is_taken = plain_text is not None and re.match("ID:AMQP_(ULONG|UUID|BINARY|STRING):|sequence_num:", plain_text)
+    return f"ID:AMQP_STRING:{plain_text}" if is_taken else plain_text
 
 
 def as_long(value: Any) -> int | None:
@@ -110,19 +132,23 @@ def expected_body(body: Any) -> bytes:
     return text.encode() if isinstance(text, str) else orjson.dumps(text)
 
 
+def fallback(annotations: Any) -> str:
+    return f"sequence_num:{annotations[NUMBER]}@{as_long(annotations.get(ENQUEUED)) or 0}"
+
+
 def expected_row(encoded: bytes) -> dict[str, Any]:
     message = Message.decode(encoded)
     annotations = message.message_annotations or {}
     properties = message.properties or Properties()
     application = message.application_properties or {}
     return {
-        "message_id": as_text(properties.message_id) or f"sequence_num:{annotations[NUMBER]}",
+        "message_id": as_identifier(properties.message_id) or fallback(annotations),
         "sequence_num": annotations[NUMBER],
         "enqueued_sequence_number": as_long(annotations.get(ENQUEUED_NUMBER)),
         "session_id": properties.group_id,
         "content_type": as_text(properties.content_type),
-        "enqueued_time": as_time(as_long(annotations.get(ENQUEUED))),
-        "correlation_id": as_text(properties.correlation_id),
+        "enqueued_time": as_time(as_long(annotations.get(ENQUEUED))) or datetime(1970, 1, 1, tzinfo=UTC),
+        "correlation_id": as_identifier(properties.correlation_id),
         "dead_letter_error_description": as_text(application.get("DeadLetterErrorDescription")),
         "dead_letter_reason": as_text(application.get("DeadLetterReason")),
         "dead_letter_source": as_text(annotations.get(SOURCE)),
@@ -193,7 +219,7 @@ def test_a_page_keeps_their_order(encoded: list[bytes]) -> None:
     rows = [expected_row(each) for each in encoded]
     assert found.rows.to_pylist() == rows
     assert found.numbers == [row["sequence_num"] for row in rows]
-    assert found.last_enqueued == rows[-1]["enqueued_time"]
+    assert (found.last_enqueued or datetime(1970, 1, 1, tzinfo=UTC)) == rows[-1]["enqueued_time"]
 
 
 def delivery(number: int = 1, **parts: Any) -> bytes:
@@ -223,8 +249,9 @@ def test_a_damaged_message_never_disturbs_the_others(encoded: bytes, data: st.Da
 def test_a_message_that_is_not_amqp_keeps_its_bytes(encoded: bytes, tail: bytes) -> None:
     damaged = encoded + b"\x00\x53\x79" + tail  # a section that does not exist
     (row, second) = page([damaged, SECOND]).rows.to_pylist()
-    number = expected_row(encoded)["sequence_num"]
-    assert (row["message_id"], row["sequence_num"], row["body"]) == (f"sequence_num:{number}", number, damaged)
+    annotations = Message.decode(encoded).message_annotations or {}
+    assert (row["message_id"], row["sequence_num"]) == (fallback(annotations), annotations[NUMBER])
+    assert row["body"] == damaged
     assert second == expected_row(SECOND)
 
 
@@ -248,7 +275,7 @@ def test_a_message_that_is_not_amqp_keeps_its_bytes(encoded: bytes, tail: bytes)
 def test_each_way_not_to_be_amqp(tail: bytes) -> None:
     damaged = delivery(7) + tail
     row, second = page([damaged, SECOND]).rows.to_pylist()
-    assert (row["message_id"], row["sequence_num"], row["body"]) == ("sequence_num:7", 7, damaged)
+    assert (row["message_id"], row["sequence_num"], row["body"]) == ("sequence_num:7@1000", 7, damaged)
     assert row["enqueued_time"] == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
     assert (second["message_id"], second["body"]) == ("second", b"whole")
 

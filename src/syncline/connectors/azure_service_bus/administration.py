@@ -1,6 +1,5 @@
 """Topics, queues and subscriptions of a namespace, for credentials with the Manage claim."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -77,17 +76,6 @@ def topic_names(client: ServiceBusAdministrationClient, wanted: list[str] | None
     return found, missing
 
 
-def missing_queues(client: ServiceBusAdministrationClient, wanted: Sequence[str]) -> list[str]:
-    """Those of the queues that the namespace lacks."""
-    missing: list[str] = []
-    for name in wanted:
-        try:
-            client.get_queue(name)
-        except ResourceNotFoundError:
-            missing.append(name)
-    return missing
-
-
 def ensure_subscription(client: ServiceBusAdministrationClient, topic: str, name: str) -> SubscriptionState:
     """The subscription, created when it is missing. One that exists is left as it is."""
     try:
@@ -99,6 +87,15 @@ def ensure_subscription(client: ServiceBusAdministrationClient, topic: str, name
     except ResourceExistsError:
         return SubscriptionState(None, False)
     return SubscriptionState(client.get_subscription_runtime_properties(topic, name).created_at_utc, True)
+
+
+def queue_created_at(client: ServiceBusAdministrationClient, name: str) -> datetime | None:
+    """When a queue was created.
+
+    Raises:
+        ResourceNotFoundError: There is none.
+    """
+    return client.get_queue_runtime_properties(name).created_at_utc
 
 
 def fill_of(client: ServiceBusAdministrationClient, entity: Entity) -> Fill:

@@ -21,8 +21,11 @@ from syncline.amqp import DecodeError
 from syncline.amqp.decoding import DECODERS, MALFORMED, UNSIGNED_32, decode_value, skip_value
 from syncline.amqp.sections import check_order, section_code
 from syncline.connectors.azure_service_bus.columns import (
+    TAKEN_BEGINNINGS,
     as_text,
+    identifier,
     json_value,
+    required_time_column,
     text_column,
     time_column,
     utf8_or_base64,
@@ -41,9 +44,9 @@ _SIZED_32: Final = _TEXT_32 | {_LIST_32, _MAP_32}
 _EIGHT_BYTES: Final = frozenset({0x81, 0x83})
 """Long and timestamp."""
 _AS_IN_JSON: Final = frozenset(
-    {0x40, 0x41, 0x42, 0x43, 0x44, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x60, 0x61, 0x70, 0x71, 0x80, 0x81, 0x83}
+    {0x40, 0x41, 0x42, 0x43, 0x44, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x60, 0x61, 0x70, 0x71, 0x80, 0x81}
 )
-"""Null, booleans, integers and timestamps: what they decode to is what JSON has."""
+"""Null, booleans and integers: what they decode to is what JSON has."""
 _SIGNED_64: Final = Struct(">q").unpack_from
 
 _SEQUENCE, _ENQUEUED_SEQUENCE, _ENQUEUED_TIME, _DEAD_LETTER_SOURCE, _STATE = range(5)
@@ -62,6 +65,7 @@ _SCHEDULED = 2
 # Fields of the properties section, by their place (AMQP 1.0 part 3, section 3.2.4).
 _MESSAGE_ID, _CORRELATION_ID, _CONTENT_TYPE, _CONTENT_ENCODING, _GROUP_ID = 0, 5, 6, 7, 10
 _PROPERTIES: Final = 13
+_IDENTIFIERS: Final = frozenset({_MESSAGE_ID, _CORRELATION_ID})
 _WANTED: Final = frozenset({_MESSAGE_ID, _CORRELATION_ID, _CONTENT_TYPE, _CONTENT_ENCODING, _GROUP_ID})
 _NO_PROPERTIES: Final[list[Any]] = [None] * _PROPERTIES
 _NOTHING: Final[dict[str, Any]] = {}
@@ -100,13 +104,16 @@ def _record_batch(rows: Sequence[_Row]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=MESSAGE_SCHEMA)
 
 
-def _builder(kind: pa.DataType) -> Callable[[Sequence[Any]], pa.Array]:
+def _builder(field: pa.Field) -> Callable[[Sequence[Any]], pa.Array]:
+    kind = field.type
     if pa.types.is_string(kind):
         return text_column
-    return time_column if pa.types.is_timestamp(kind) else partial(pa.array, type=kind)
+    if pa.types.is_timestamp(kind):
+        return time_column if field.nullable else required_time_column
+    return partial(pa.array, type=kind)
 
 
-_BUILDERS: Final = tuple(_builder(kind) for kind in MESSAGE_SCHEMA.types)
+_BUILDERS: Final = tuple(map(_builder, MESSAGE_SCHEMA))
 """What makes each column of its values."""
 
 
@@ -128,7 +135,7 @@ def _row(message: bytes) -> _Row:
     if number is None:
         raise DecodeError("a message has no sequence number among its annotations")
     return (
-        properties[_MESSAGE_ID] or fallback_message_id(number),
+        properties[_MESSAGE_ID] or fallback_message_id(number, enqueued),
         number,
         enqueued_number,
         properties[_GROUP_ID],
@@ -209,7 +216,10 @@ def _read_annotations(message: bytes, start: int, end: int, annotations: list[An
 
 
 def _read_properties(message: bytes, start: int, end: int) -> list[Any]:
-    """The fields by their place, text as bytes; what is no column stays out where it is not text."""
+    """The fields by their place, text as bytes; what is no column stays out where it is not text.
+
+    In identifiers the constructor counts: binary is none of the texts that it may look like.
+    """
     fields: list[Any] = [None] * _PROPERTIES
     count, offset = _container(message, start, _LIST_8, _LIST_32)
     for place in range(min(count, _PROPERTIES)):
@@ -218,11 +228,15 @@ def _read_properties(message: bytes, start: int, end: int) -> list[Any]:
             offset += 1
         elif constructor in _TEXT_8:
             stop = offset + 2 + message[offset + 1]
-            fields[place] = message[offset + 2 : stop]
+            text = message[offset + 2 : stop]
+            if place in _IDENTIFIERS and (constructor == _BINARY_8 or text.startswith(TAKEN_BEGINNINGS)):
+                fields[place] = identifier(text if constructor == _BINARY_8 else utf8_or_base64(text))
+            else:
+                fields[place] = text
             offset = stop
         elif place in _WANTED:
             value, offset = decode_value(message, offset)
-            fields[place] = as_text(value)
+            fields[place] = identifier(value) if place in _IDENTIFIERS else as_text(value)
         else:
             offset = skip_value(message, offset)
     _check_end(offset, end)

@@ -32,6 +32,11 @@ class Entity:
         return self.name if self.subscription is None else f"{self.name}/Subscriptions/{self.subscription}"
 
     @property
+    def address(self) -> str:
+        """The path of what holds the messages, the same however its name is written."""
+        return f"{self.path}/$DeadLetterQueue".casefold() if self.is_dead_letter else self.path.casefold()
+
+    @property
     def dead_letters(self) -> "Entity":
         """Its dead-letter queue."""
         return Entity(self.name, self.subscription, is_dead_letter=True)

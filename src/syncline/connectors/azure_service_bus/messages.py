@@ -9,7 +9,7 @@ MESSAGE_SCHEMA = pa.schema(
         pa.field("enqueued_sequence_number", pa.int64()),
         pa.field("session_id", pa.string()),
         pa.field("content_type", pa.string()),
-        pa.field("enqueued_time", pa.timestamp("us", tz="UTC")),
+        pa.field("enqueued_time", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("correlation_id", pa.string()),
         pa.field("dead_letter_error_description", pa.string()),
         pa.field("dead_letter_reason", pa.string()),
@@ -22,10 +22,18 @@ MESSAGE_SCHEMA = pa.schema(
 """One row a message. `application_properties` is a JSON object as text (null when there are none); `body` is the
 bytes of the data sections, joined, or JSON text in UTF-8 for a body that is an AMQP value or sequence.
 `content_encoding` is there for decoding and goes no further, and neither does `body`. A message
-without a `message_id` gets one that :func:`fallback_message_id` makes."""
+without a `message_id` gets one that :func:`fallback_message_id` makes. `enqueued_time` is part of what tells
+deliveries apart, so one without a time, which no real service gives, counts as enqueued at the epoch."""
+
+FALLBACK_ID = "sequence_num:"
+"""What the key of a message without an id begins with."""
 
 
-def fallback_message_id(sequence_number: int) -> str:
-    """The key of a message whose sender gave it none, such as ``sequence_num:42``: stable, so that reading it again
-    meets the same row."""
-    return f"sequence_num:{sequence_number}"
+def fallback_message_id(sequence_number: int, enqueued: int | None) -> str:
+    """The key of a message whose sender gave it none, such as ``sequence_num:42@1767225600123`` (its number, and the
+    milliseconds of the Unix epoch at which it was enqueued).
+
+    It is stable, so that reading the message again meets the same row. The number alone would be another message's
+    too, once the queue or subscription was deleted and made anew.
+    """
+    return f"{FALLBACK_ID}{sequence_number}@{enqueued or 0}"

@@ -5,6 +5,9 @@ There is a cursor for each partition: sequence numbers rise within a partition a
 say when the transaction that sent it is committed. So the numbers that were missing are kept, as gaps, while the
 messages that follow them are no older than :data:`LOOK_BACK`, and the next sync looks into them again. What it finds
 there is new; nothing is read twice.
+
+A queue or a subscription that is deleted and made anew counts from 1 again. So a position says what it is of: the
+entity, and when that was created, where it is known.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -58,11 +61,26 @@ class Cursor:
     gaps: list[Gap] = field(default_factory=list)
 
 
-class Position:
-    """How far all partitions were browsed."""
+@dataclass(frozen=True, slots=True)
+class Incarnation:
+    """What a position is of."""
 
-    def __init__(self, cursors: Mapping[int, Cursor] | None = None) -> None:
+    entity: str | None = None
+    """The queue or subscription and its namespace."""
+    created_at: datetime | None = None
+
+    def differs(self, other: "Incarnation") -> bool:
+        """Whether both are known, as far as they can be compared, and are not the same."""
+        pairs = ((self.entity, other.entity), (self.created_at, other.created_at))
+        return any(one is not None and another is not None and one != another for one, another in pairs)
+
+
+class Position:
+    """How far all partitions were browsed, and of what."""
+
+    def __init__(self, cursors: Mapping[int, Cursor] | None = None, incarnation: Incarnation = Incarnation()) -> None:
         self.cursors: dict[int, Cursor] = dict(cursors or {})
+        self.incarnation = incarnation
 
     @classmethod
     def parse(cls, saved: Mapping[str, Any] | None) -> "Position":
@@ -72,7 +90,9 @@ class Position:
         if "partitions" not in saved:
             cursor = _cursor(saved)
             return cls({partition_of(cursor.sequence_number): cursor})
-        return cls({int(partition): _cursor(values) for partition, values in saved["partitions"].items()})
+        incarnation = Incarnation(saved.get("entity"), _parsed(saved.get("created_at")))
+        cursors = {int(partition): _cursor(values) for partition, values in saved["partitions"].items()}
+        return cls(cursors, incarnation)
 
     @classmethod
     def check(cls, saved: Mapping[str, Any]) -> None:
@@ -105,7 +125,17 @@ class Position:
                     [gap.first, gap.last, gap.noticed.isoformat() if gap.noticed else None] for gap in cursor.gaps
                 ]
             partitions[str(partition)] = values
-        return {"partitions": partitions}
+        entity, created_at = self.incarnation.entity, self.incarnation.created_at
+        return (
+            {"partitions": partitions}
+            | ({"entity": entity} if entity else {})
+            | ({"created_at": created_at.isoformat()} if created_at else {})
+        )
+
+    @property
+    def last_enqueued(self) -> datetime | None:
+        """When the latest message was enqueued that was read."""
+        return max((cursor.enqueued_time for cursor in self.cursors.values() if cursor.enqueued_time), default=None)
 
     def after(self, sequence_number: int) -> int:
         """The next number to ask for once those up to this one are known."""

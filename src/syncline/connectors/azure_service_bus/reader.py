@@ -27,7 +27,13 @@ from syncline.connectors.azure_service_bus.entities import Entity
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
 from syncline.connectors.azure_service_bus.pages import Page
 from syncline.connectors.azure_service_bus.peeking import peek_page
-from syncline.connectors.azure_service_bus.position import LOOK_BACK, PARTITION_SHIFT, Position, partition_of
+from syncline.connectors.azure_service_bus.position import (
+    LOOK_BACK,
+    PARTITION_SHIFT,
+    Incarnation,
+    Position,
+    partition_of,
+)
 from syncline.connectors.azure_service_bus.retries import Retries
 from syncline.connectors.base import RawBatch, ReadLimits, SourceWarning, Stream
 from syncline.connectors.errors import SourceError
@@ -71,8 +77,8 @@ class Reader:
     ) -> Iterator[RawBatch]:
         """Batches after `position` until the end, as the module says.
 
-        `created_at` is when the subscription was created, where that is known: one that is younger than the position
-        is another one, and is read from its beginning.
+        `created_at` is when the queue or subscription was created, where that is known. One that is not the one of the
+        position is read from its beginning.
 
         Raises:
             SourceError: Reading on failed. All that was read before it has been yielded.
@@ -93,42 +99,50 @@ class Reader:
             raise failure
 
     def _start(self, batch: "_Batch", created_at: datetime | None) -> int | None:
-        """The sequence number to begin at; None when nothing is there.
-
-        A subscription that was deleted and made anew counts from 1 again, so going on at the old number would skip
-        messages. It shows in the oldest message: its number was read before, but it was enqueued later than what was
-        read last.
-        """
-        cursors = batch.position.cursors
-        if not cursors:
+        """The sequence number to begin at; None when nothing is there."""
+        found = Incarnation(f"{self._namespace.address.host.casefold()}/{self._entity.address}", created_at)
+        position = batch.position
+        moved = position.incarnation.differs(Incarnation(found.entity))
+        if not position.cursors or moved:
+            batch.begin_anew(found)
             return 1
-        last_time = max((cursor.enqueued_time for cursor in cursors.values() if cursor.enqueued_time), default=None)
-        recreated = bool(created_at and last_time and created_at > last_time)
-        if not recreated:
-            first = self._peek(1, 1)
-            if first is None:
-                return None
-            cursor = cursors.get(partition_of(first.last_sequence))
-            if cursor is None:
-                return first.last_sequence
-            recreated = bool(
-                cursor.enqueued_time is not None
+        last_time = position.last_enqueued
+        recreated = position.incarnation.differs(found) or bool(created_at and last_time and created_at > last_time)
+        first = None if recreated else self._peek(1, 1)
+        if first is not None and not recreated:
+            recreated = self._shows_other_messages(position, first)
+        if recreated:
+            batch.begin_anew(found)
+            batch.warn(_recreated(self._stream, self._entity))
+            return 1
+        position.incarnation = Incarnation(found.entity, created_at or position.incarnation.created_at)
+        if first is None:
+            return None
+        cursor = position.cursors.get(partition_of(first.last_sequence))
+        return first.last_sequence if cursor is None else cursor.sequence_number + 1
+
+    def _shows_other_messages(self, position: Position, first: Page) -> bool:
+        """Whether the entity was deleted and made anew since the position was saved, as far as messages tell: the
+        oldest one of a partition has a number that was read before, but was enqueued later than what was read last.
+
+        `first` has the oldest message of all.
+        """
+        partition = partition_of(first.last_sequence)
+        while True:
+            cursor = position.cursors.get(partition)
+            if (
+                cursor is not None
+                and cursor.enqueued_time is not None
                 and first.last_sequence <= cursor.sequence_number
                 and first.last_enqueued is not None
                 and first.last_enqueued > cursor.enqueued_time
-            )
-            if not recreated:
-                return cursor.sequence_number + 1
-        batch.begin_anew()
-        batch.warn(
-            SourceWarning(
-                code="subscription_recreated",
-                subject=self._stream.name,
-                message=f"{_capital(str(self._entity))} was deleted and created anew since the last sync. It is read "
-                "from its beginning; messages that only the old one held are lost.",
-            )
-        )
-        return 1
+            ):
+                return True
+            later = [known for known in position.cursors if known > partition]
+            page = self._peek(min(later) << PARTITION_SHIFT, 1) if later and not self._stop.is_set() else None
+            if page is None:
+                return False
+            first, partition = page, partition_of(page.last_sequence)
 
     def _pages(self, batch: "_Batch", start: int | None, limits: ReadLimits, began: datetime) -> Iterator[None]:
         """Adds a page to the batch at each step."""
@@ -217,9 +231,9 @@ class _Batch:
         """Look no more for what was missing at that time."""
         self._moved |= self.position.forget_gaps(before)
 
-    def begin_anew(self) -> None:
-        """Forget the position."""
-        self.position = Position()
+    def begin_anew(self, incarnation: Incarnation) -> None:
+        """Forget the position: it is of something else."""
+        self.position = Position(incarnation=incarnation)
 
     def warn(self, warning: SourceWarning) -> None:
         """Have the batch say this."""
@@ -238,6 +252,15 @@ class _Batch:
             self._pages.append(page.rows)
             self.rows += page.rows.num_rows
             self.bytes += pc.sum(pc.binary_length(page.rows.column("body"))).as_py()
+
+
+def _recreated(stream: Stream, entity: Entity) -> SourceWarning:
+    return SourceWarning(
+        code="subscription_recreated",
+        subject=stream.name,
+        message=f"{_capital(str(entity))} was deleted and created anew since the last sync. It is read from its "
+        "beginning; messages that only the old one held are lost.",
+    )
 
 
 def _caught_up(enqueued: datetime | None, began: datetime, partly_filled: bool) -> bool:

@@ -9,12 +9,13 @@ from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.servicebus.management import ServiceBusAdministrationClient
 
 from syncline.connectors.azure_service_bus.administration import (
     ensure_subscription,
     fill_of,
-    missing_queues,
+    queue_created_at,
     topic_names,
     wanted_topics,
 )
@@ -66,6 +67,7 @@ class AzureServiceBusSource(Source):
         self._schema = schema
         self._schemas = schemas
         self._created_at: dict[str, datetime | None] = {}
+        """Of queues and subscriptions, by their paths."""
         self._entities: dict[str, Entity] = {}
         self._drainers: dict[str, Drainer] = {}
         self._warnings: list[SourceWarning] = []
@@ -153,7 +155,7 @@ class AzureServiceBusSource(Source):
         stop: threading.Event,
     ) -> Iterator[RawBatch]:
         with Reader(self._namespace, stream, entity, stop) as reader:
-            yield from reader.read(position, limits, self._created_at.get(stream.name))
+            yield from reader.read(position, limits, self._created_at.get(entity.path))
 
     def _named(self, topics: Sequence[str]) -> list[Entity]:
         queues = self._namespace.config.queues or []
@@ -184,11 +186,9 @@ class AzureServiceBusSource(Source):
                     subject = str(entity)
                     if entity.subscription is not None:
                         state = ensure_subscription(client, entity.name, entity.subscription)
-                        self._created_at[entity.stream] = state.created_at
-                    elif missing_queues(client, [entity.name]):
-                        raise SourceConfigurationError(
-                            f"The namespace has no queue {entity.name}.", "Create it, or correct config.queues."
-                        )
+                        self._created_at[entity.path] = state.created_at
+                    else:
+                        self._created_at[entity.path] = _queue_created_at(client, entity.name)
                     self._warnings += fullness_warnings(
                         entity,
                         fill_of(client, entity),
@@ -198,6 +198,15 @@ class AzureServiceBusSource(Source):
         except (AzureError, HostRefused) as error:
             raise source_error(error, self._namespace, subject) from error
         return entities
+
+
+def _queue_created_at(client: ServiceBusAdministrationClient, name: str) -> datetime | None:
+    try:
+        return queue_created_at(client, name)
+    except ResourceNotFoundError:
+        raise SourceConfigurationError(
+            f"The namespace has no queue {name}.", "Create it, or correct config.queues."
+        ) from None
 
 
 def _with_source(batch: RawBatch, entity: Entity) -> RawBatch:
