@@ -75,8 +75,12 @@ def test_a_message_id_of_any_type_becomes_text_that_is_its_own(identifier: Any, 
     annotations = {"x-opt-enqueued-time": Timestamp(1000)}
     found = row(encoded(properties={"message_id": identifier}, annotations=annotations))
     assert found["message_id"] == expected
-    found = row(encoded(properties={"correlation_id": identifier}))
-    assert found["correlation_id"] == (expected if identifier else identifier if identifier == "" else None)
+
+
+def test_a_correlation_id_is_written_as_the_message_id_that_it_names() -> None:
+    for each in ("a", 7, uuid.UUID(int=1), b"a", "ID:AMQP_ULONG:7"):
+        found = row(encoded(properties={"message_id": each, "correlation_id": each}))
+        assert found["correlation_id"] == found["message_id"]
 
 
 IDENTIFIERS = st.text() | st.integers(0, 2**64 - 1).map(ULong) | st.uuids() | st.binary(min_size=1)
