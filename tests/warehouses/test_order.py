@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncline.warehouses import types
-from syncline.warehouses.rows import first_and_last, newest
+from syncline.warehouses.rows import OrderColumn, first_and_last, newest
 from tests.warehouses.test_loading import batch, rows
 
-ORDER = ("enqueued_time", "sequence_num")
+ORDER = (OrderColumn("enqueued_time"), OrderColumn("sequence_num", bits=48), OrderColumn("sequence_num"))
 DELIVERY = ("sequence_num", "enqueued_time")
 PARTITION = 1 << 48
 
@@ -46,6 +46,16 @@ def test_what_is_older_does_not_come_back(target):
         loader.load("orders", deliveries(("a", 900, 1, "old"), ("b", 9 * PARTITION, 9, "old")), order=ORDER)
         loader.load("orders", deliveries(("a", 2, 10, "newer"), ("b", 4 * PARTITION, 10, "old")), order=ORDER)
     assert values(target) == [("a", "newer"), ("b", "new")]
+
+
+def test_in_the_same_moment_the_number_within_the_partition_tells(target):
+    with target.open() as loader:
+        moment = deliveries(("a", 9 * PARTITION + 1, 5, "old"), ("a", 2 * PARTITION + 3, 5, "new"))
+        loader.load("orders", moment, order=ORDER)
+        loader.load("orders", deliveries(("a", 12 * PARTITION + 2, 5, "old")), order=ORDER)
+        assert values(target) == [("a", "new")]
+        loader.load("orders", deliveries(("a", 4, 5, "newest")), order=ORDER)
+    assert values(target) == [("a", "newest")]
 
 
 def test_a_row_without_a_time_is_older_than_any_with_one(target):
@@ -124,8 +134,11 @@ MOMENTS = st.none() | st.integers(0, 3)
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), MOMENTS, st.integers(0, 3))))
 def test_the_newest_of_a_batch_and_its_ends(given_rows: list[tuple[str, int | None, int]]):
-    def place_in_order(values: tuple[int | None, int]) -> tuple[int, int]:
-        return (-1 if values[0] is None else values[0], values[1])
+    def in_order(values: tuple[int | None, int]) -> tuple[int | None, int, int]:
+        return values[0], values[1] & 1, values[1]
+
+    def place_in_order(values: tuple[int | None, int]) -> tuple[int, ...]:
+        return (-1 if values[0] is None else values[0], *in_order(values)[1:])
 
     table = pa.table(
         {
@@ -134,11 +147,14 @@ def test_the_newest_of_a_batch_and_its_ends(given_rows: list[tuple[str, int | No
             "number": pa.array([row[2] for row in given_rows], pa.int64()),
         }
     )
-    kept = newest(table, ["key"], ["time", "number"]).to_pylist()
+    order = [OrderColumn("time"), OrderColumn("number", bits=1), OrderColumn("number")]
+    kept = newest(table, ["key"], order).to_pylist()
     for key in {row[0] for row in given_rows}:
         last = max((row[1:] for row in given_rows if row[0] == key), key=place_in_order)
         assert [(row["time"], row["number"]) for row in kept if row["key"] == key] == [last]
     pairs = [row[1:] for row in given_rows]
-    first, last = first_and_last(table, ["time", "number"])
-    assert last == (max(pairs, key=place_in_order) if any(time is not None for time, _ in pairs) else None)
-    assert first == (min(pairs, key=place_in_order) if pairs and all(time is not None for time, _ in pairs) else None)
+    ends = [max(pairs, key=place_in_order), min(pairs, key=place_in_order)] if pairs else []
+    first, last = first_and_last(table, order)
+    has_last, has_first = any(row[0] is not None for row in pairs), all(row[0] is not None for row in pairs)
+    assert last == (in_order(ends[0]) if pairs and has_last else None)
+    assert first == (in_order(ends[1]) if pairs and has_first else None)

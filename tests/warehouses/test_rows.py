@@ -4,7 +4,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncline.warehouses.rows import newest
+from syncline.warehouses.rows import OrderColumn, newest
 
 ROWS = st.lists(
     st.tuples(
@@ -28,4 +28,6 @@ def test_the_highest_sequence_stays_and_of_equal_ones_the_last(rows: list[tuple]
         "sequence": pa.array([row[2] for row in rows], pa.int64()),
         "place": pa.array(range(len(rows)), pa.int64()),
     }
-    assert newest(pa.table(columns), key, ["sequence"]).column("place").to_pylist() == sorted(kept.values())
+    assert newest(pa.table(columns), key, [OrderColumn("sequence")]).column("place").to_pylist() == sorted(
+        kept.values()
+    )

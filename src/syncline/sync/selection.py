@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from syncline.sync.shape import SYNCED
+from syncline.warehouses.rows import OrderColumn
 from syncline.warehouses.types import ColumnType
 
 KEY = "message_id"
@@ -13,12 +14,13 @@ SEQUENCE = "sequence_num"
 """The column that numbers messages, within what holds them in the source, or within a partition of it."""
 ENQUEUED = "enqueued_time"
 """The column that says when the source took a message."""
-ORDER = (ENQUEUED, SEQUENCE)
-"""The columns that say which of two deliveries of a message is the later one. The number alone does not: in a
-partitioned topic its highest bits are the partition's, and one that is deleted and made anew counts from 1 again."""
+ORDER = (OrderColumn(ENQUEUED), OrderColumn(SEQUENCE, bits=48), OrderColumn(SEQUENCE))
+"""What says which of two deliveries of a message is the later one. The number alone does not: in a partitioned topic
+its highest 16 bits are the partition's, and a topic that is deleted and made anew counts from 1 again. Where two were
+enqueued in the same millisecond, the number within the partition tells, since partitions take turns."""
 DELIVERY = (SEQUENCE, ENQUEUED)
 """The columns that tell deliveries apart, those of a topic that was made anew too."""
-SYSTEM_COLUMNS = frozenset({*ORDER, SYNCED})
+SYSTEM_COLUMNS = frozenset({*DELIVERY, SYNCED})
 """Columns that loading cannot do without, besides the key."""
 
 TYPE_LOCKED = "type_locked"

@@ -12,6 +12,7 @@ import pyarrow as pa
 from syncline.declarations import Configuration, ServiceDeclaration
 from syncline.warehouses.errors import RowsRefused, WarehouseError, WarehouseUnavailable
 from syncline.warehouses.naming import Naming
+from syncline.warehouses.rows import SEQUENCE, Order
 
 __all__ = [
     "LoadResult",
@@ -58,7 +59,7 @@ class Loader(ABC):
         table: pa.Table,
         *,
         key: Sequence[str] = ("message_id",),
-        order: Sequence[str] = ("sequence_num",),
+        order: Order = SEQUENCE,
     ) -> LoadResult:
         """Merge a batch into the table of `source_name`, which is made when it is missing.
 
@@ -110,7 +111,7 @@ class Loader(ABC):
             "Drop them there yourself; blocked columns are not written in any case.",
         )
 
-    def change_key(self, source_name: str, *, key: Sequence[str], order: Sequence[str] = ("sequence_num",)) -> None:
+    def change_key(self, source_name: str, *, key: Sequence[str], order: Order = SEQUENCE) -> None:
         """Let the table of `source_name` have another key. Of the rows that it makes equal, the one that comes last by
         `order` stays. A missing table is no error.
 

@@ -21,10 +21,11 @@ from syncline.warehouses.duckdb_file import HeldFile, explain, more_memory, open
 from syncline.warehouses.errors import WarehouseError
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
 from syncline.warehouses.naming import Naming
-from syncline.warehouses.rows import Values
+from syncline.warehouses.rows import Order, Values
 from syncline.warehouses.sql import (
     commented_source,
     descending,
+    in_order,
     key_condition,
     later,
     latest_statements,
@@ -199,7 +200,7 @@ class DuckdbConnection(Connection):
         table = qualified(self._catalog, self._schema, table_name)
         self._execute_together([f"ALTER TABLE {table} DROP COLUMN {quoted(column)}" for column in columns])
 
-    def change_key(self, table_name: str, key: Sequence[str], order: Sequence[str]) -> None:
+    def change_key(self, table_name: str, key: Sequence[str], order: Order) -> None:
         """There is no key in the table's definition, so only older rows have to go."""
         table = qualified(self._catalog, self._schema, table_name)
         older = (
@@ -209,16 +210,16 @@ class DuckdbConnection(Connection):
         with more_memory(self._connection):
             self._execute_together([f"DELETE FROM {table} WHERE rowid IN ({older})"])  # noqa: S608
 
-    def latest(self, table_name: str, order: Sequence[str]) -> Values | None:
+    def latest(self, table_name: str, order: Order) -> Values | None:
         table = qualified(self._catalog, self._schema, table_name)
         # As Arrow: DuckDB needs another library to give times with a zone as objects.
         found = [
             self._connection.sql(statement).to_arrow_table().column(0)[0].as_py()
-            for statement in latest_statements(table, list(map(quoted, order)))
+            for statement in latest_statements(table, in_order(order))
         ]
         return None if None in found else tuple(found)
 
-    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], order: Sequence[str]) -> list[int]:
+    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], order: Order) -> list[int]:
         places = pa.array(range(rows.num_rows), pa.int64())
         with self._given("_batch", rows.append_column("_place", places)):
             found = self._connection.execute(

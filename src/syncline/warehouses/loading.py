@@ -19,7 +19,7 @@ from syncline.warehouses.base import Loader, LoadResult
 from syncline.warehouses.errors import WarehouseError
 from syncline.warehouses.naming import Naming, assign
 from syncline.warehouses.refusals import conversions
-from syncline.warehouses.rows import Values, first_and_last, newest
+from syncline.warehouses.rows import SEQUENCE, Order, OrderColumn, Values, first_and_last, names_of, newest
 from syncline.warehouses.types import ColumnType
 
 _TABLES_OF_DLT = frozenset({"_dlt_loads", "_dlt_version", "_dlt_pipeline_state"})
@@ -88,12 +88,12 @@ class Connection(ABC):
         return None
 
     @abstractmethod
-    def latest(self, table_name: str, order: Sequence[str]) -> Values | None:
+    def latest(self, table_name: str, order: Order) -> Values | None:
         """The highest value of the first column of `order`, and of the next one among the rows that have it, and so
-        on. None in a table without such values."""
+        on, perhaps not to the last. None in a table without such values."""
 
     @abstractmethod
-    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], order: Sequence[str]) -> list[int]:
+    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], order: Order) -> list[int]:
         """Places in `rows` (the columns of `key` and `order`) of those that the table has in a form that comes later
         by `order`. Null comes before any value."""
 
@@ -125,7 +125,7 @@ class Connection(ABC):
         """
         raise NotImplementedError
 
-    def change_key(self, table_name: str, key: Sequence[str], order: Sequence[str]) -> None:
+    def change_key(self, table_name: str, key: Sequence[str], order: Order) -> None:
         """Let the table have another key, all in one transaction. Of rows that are equal by it, the one that comes
         last by `order` stays.
 
@@ -173,14 +173,15 @@ class SqlLoader(Loader):
         table: pa.Table,
         *,
         key: Sequence[str] = ("message_id",),
-        order: Sequence[str] = ("sequence_num",),
+        order: Order = SEQUENCE,
     ) -> LoadResult:
         with self._lock, self._errors_explained(), self._connect() as connection:
             connection.prepare_schema()
             plan = self._plan(connection, source_name, table)
             if plan.is_new or plan.added or plan.widened:
                 connection.change(plan, source_name, [plan.names[name] for name in key])
-            key_names, order_names = [plan.names[name] for name in key], [plan.names[name] for name in order]
+            key_names = [plan.names[name] for name in key]
+            order_names = [column._replace(name=plan.names[column.name]) for column in order]
             self._see_to_key(connection, plan, key_names, order_names)
             with conversions():
                 shaped = newest(_shape(connection, plan, table), key_names, order_names)
@@ -223,13 +224,13 @@ class SqlLoader(Loader):
                 except NotImplementedError:
                     super().drop_columns(source_name, columns)
 
-    def change_key(self, source_name: str, *, key: Sequence[str], order: Sequence[str] = ("sequence_num",)) -> None:
+    def change_key(self, source_name: str, *, key: Sequence[str], order: Order = SEQUENCE) -> None:
         with self._lock, self._errors_explained(), self._connect() as connection:
             table_name, names = _standing(connection, source_name)
             if table_name is not None:
                 try:
                     # A column that is not there yet comes with the next load, which then sees to the key.
-                    connection.change_key(table_name, _those_in(names, key), _those_in(names, order))
+                    connection.change_key(table_name, _those_in(names, key), _those_in_order(names, order))
                 except NotImplementedError:
                     super().change_key(source_name, key=key, order=order)
 
@@ -264,7 +265,7 @@ class SqlLoader(Loader):
         names = {field.name: names[field.name] for field in table.schema}
         return Plan(table_name, not existing, names, column_types, added, widened)
 
-    def _see_to_key(self, connection: Connection, plan: Plan, key: list[str], order: list[str]) -> None:
+    def _see_to_key(self, connection: Connection, plan: Plan, key: list[str], order: list[OrderColumn]) -> None:
         """Give a table that was made with another key this one."""
         if plan.table_name in self._keyed:
             return
@@ -274,13 +275,13 @@ class SqlLoader(Loader):
         self._keyed.add(plan.table_name)
 
     def _without_outdated(
-        self, connection: Connection, plan: Plan, rows: pa.Table, key: list[str], order: list[str]
+        self, connection: Connection, plan: Plan, rows: pa.Table, key: list[str], order: list[OrderColumn]
     ) -> pa.Table:
         """The rows that the destination does not have in a newer form.
 
         A batch that is newer than all of the table, as it is in every sync but a historical one, needs no look.
         """
-        if plan.is_new or not plan.added.keys().isdisjoint(order):
+        if plan.is_new or not plan.added.keys().isdisjoint(names_of(order)):
             latest = None
         elif plan.table_name in self._latest:
             latest = self._latest[plan.table_name]
@@ -288,10 +289,11 @@ class SqlLoader(Loader):
             latest = connection.latest(plan.table_name, order)
         first, last = first_and_last(rows, order)
         if last is not None:
-            self._latest[plan.table_name] = last if latest is None else max(latest, last)
-        if latest is None or (first is not None and first > latest) or set(order) <= set(key):
+            self._latest[plan.table_name] = last if latest is None or last[: len(latest)] >= latest else latest
+        is_newer = latest is None or (first is not None and first[: len(latest)] > latest)
+        if is_newer or set(names_of(order)) <= set(key):
             return rows
-        columns = list(dict.fromkeys([*key, *order]))
+        columns = list(dict.fromkeys([*key, *names_of(order)]))
         outdated = connection.outdated(plan.table_name, rows.select(columns), key, order)
         if not outdated:
             return rows
@@ -327,6 +329,10 @@ def _standing(connection: Connection, source_name: str) -> tuple[str | None, dic
 
 def _those_in(names: Mapping[str, str], columns: Sequence[str]) -> list[str]:
     return [names[column] for column in columns if column in names]
+
+
+def _those_in_order(names: Mapping[str, str], order: Order) -> list[OrderColumn]:
+    return [column._replace(name=names[column.name]) for column in order if column.name in names]
 
 
 def _known_type(column: ExistingColumn, table_name: str) -> ColumnType:

@@ -30,10 +30,11 @@ from syncline.warehouses.naming import Naming
 from syncline.warehouses.postgres_config import DECLARATION, PostgresConfig, ssl_mode, unavailable
 from syncline.warehouses.postgres_dlt import Database
 from syncline.warehouses.refusals import rows_refused, sql_state
-from syncline.warehouses.rows import Values
+from syncline.warehouses.rows import Order, Values
 from syncline.warehouses.sql import (
     commented_source,
     descending,
+    in_order,
     key_condition,
     later,
     latest_statements,
@@ -213,7 +214,7 @@ class PostgresConnection(DltConnection):
         dropped = ", ".join(f"DROP COLUMN {quoted(column)}" for column in columns)
         self._execute(f"ALTER TABLE {qualified(self.schema, table_name)} {dropped}")
 
-    def change_key(self, table_name: str, key: Sequence[str], order: Sequence[str]) -> None:
+    def change_key(self, table_name: str, key: Sequence[str], order: Order) -> None:
         table = qualified(self.schema, table_name)
         columns = ", ".join(map(quoted, key))
         stored = self.columns(table_name)
@@ -235,12 +236,12 @@ class PostgresConnection(DltConnection):
             )
             self._execute(f"ALTER TABLE {table} ADD PRIMARY KEY ({columns})")
 
-    def latest(self, table_name: str, order: Sequence[str]) -> Values | None:
-        statements = latest_statements(qualified(self.schema, table_name), list(map(quoted, order)))
+    def latest(self, table_name: str, order: Order) -> Values | None:
+        statements = latest_statements(qualified(self.schema, table_name), in_order(order))
         found = [self._execute(statement)[0][0] for statement in statements]
         return None if None in found else tuple(found)
 
-    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], order: Sequence[str]) -> list[int]:
+    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], order: Order) -> list[int]:
         source, parameters = _unnested(rows)
         found = self._execute(
             f"SELECT b._place - 1 FROM {source} JOIN {qualified(self.schema, table_name)} d "  # noqa: S608 - quoted

@@ -4,7 +4,7 @@ Rows are ordered by several columns, the first of which counts most; null comes 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +13,28 @@ Values = tuple[Any, ...]
 """What a row has in some columns."""
 
 
-def newest(rows: pa.Table, key: Sequence[str], order: Sequence[str]) -> pa.Table:
+class OrderColumn(NamedTuple):
+    """A column that rows are ordered by."""
+
+    name: str
+    bits: int = 64
+    """How many of an integer's lowest bits count."""
+
+
+_WHOLE = 64
+
+Order = Sequence[OrderColumn]
+"""The columns that rows are ordered by, the first of which counts most."""
+SEQUENCE: Order = (OrderColumn("sequence_num"),)
+"""The order by number alone."""
+
+
+def names_of(order: Order) -> list[str]:
+    """The columns of an order, each once."""
+    return list(dict.fromkeys(column.name for column in order))
+
+
+def newest(rows: pa.Table, key: Sequence[str], order: Order) -> pa.Table:
     """Of the rows with the same key, the one that comes last by `order`; the last one of several that are equal.
 
     Keys are never null. Where no key repeats, which is the rule, this is one look at the key columns.
@@ -28,18 +49,19 @@ def newest(rows: pa.Table, key: Sequence[str], order: Sequence[str]) -> pa.Table
     return rows.take(last.take(pc.sort_indices(last)))
 
 
-def first_and_last(rows: pa.Table, order: Sequence[str]) -> tuple[Values | None, Values | None]:
-    """What the first and the last row by `order` have in its columns; None where that is not all values."""
+def first_and_last(rows: pa.Table, order: Order) -> tuple[Values | None, Values | None]:
+    """What the first and the last row by `order` have in it; None where that is not all values."""
     return _extreme(rows, order, "min"), _extreme(rows, order, "max")
 
 
-def older(rows: pa.Table, key: Sequence[str], order: Sequence[str], standing: Mapping[Values, Values]) -> list[int]:
+def older(rows: pa.Table, key: Sequence[str], order: Order, standing: Mapping[Values, Values]) -> list[int]:
     """Places of the rows that stand somewhere in a later form. `standing` has, by the key, what stands in the columns
-    of `order`."""
+    of `order` (:func:`names_of`)."""
     found = []
-    for place, (of_row, values) in enumerate(zip(values_of(rows, key), values_of(rows, order), strict=True)):
+    names = names_of(order)
+    for place, (of_row, values) in enumerate(zip(values_of(rows, key), values_of(rows, names), strict=True)):
         there = standing.get(of_row)
-        if there is not None and _comparable(there) > _comparable(values):
+        if there is not None and _comparable(names, there, order) > _comparable(names, values, order):
             found.append(place)
     return found
 
@@ -49,14 +71,24 @@ def values_of(table: pa.Table, columns: Sequence[str]) -> list[Values]:
     return list(zip(*(table.column(name).to_pylist() for name in columns), strict=True))
 
 
-def _comparable(values: Values) -> list[tuple[bool, Any]]:
-    return [(value is not None, value) for value in values]
+def _comparable(names: Sequence[str], values: Values, order: Order) -> list[tuple[bool, Any]]:
+    by_name = dict(zip(names, values, strict=True))
+    return [(by_name[name] is not None, by_name[name] and _lowest_bits(by_name[name], bits)) for name, bits in order]
 
 
-def _extreme(rows: pa.Table, order: Sequence[str], which: str) -> Values | None:
+def _lowest_bits(value: Any, bits: int) -> Any:
+    return value if bits == _WHOLE else value & ((1 << bits) - 1)
+
+
+def _column(rows: pa.Table, column: OrderColumn) -> pa.ChunkedArray:
+    values = rows.column(column.name)
+    return values if column.bits == _WHOLE else pc.bit_wise_and(values, (1 << column.bits) - 1)
+
+
+def _extreme(rows: pa.Table, order: Order, which: str) -> Values | None:
     values = []
-    for name in order:
-        column = rows.column(name)
+    for of_order in order:
+        column = _column(rows, of_order)
         value = pc.min_max(column)[which]
         if not value.is_valid or (which == "min" and column.null_count):
             return None
@@ -65,9 +97,9 @@ def _extreme(rows: pa.Table, order: Sequence[str], which: str) -> Values | None:
     return tuple(values)
 
 
-def _ordered(rows: pa.Table, order: Sequence[str]) -> pa.Array:
+def _ordered(rows: pa.Table, order: Order) -> pa.Array:
     """The places of the rows in their order; where that is the same, as they stand."""
-    columns = [rows.column(name) for name in order]
+    columns = [_column(rows, column) for column in order]
     names = [str(number) for number in range(len(order))]
     places = pa.array(range(rows.num_rows), pa.int64())
     return pc.sort_indices(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from syncline.warehouses.naming import fit
+from syncline.warehouses.rows import Order, OrderColumn
 
 _SOURCE_COMMENT = "source: "
 _PREFIX = "_syncline_staging_"
@@ -28,21 +29,21 @@ def key_condition(key: Sequence[str], left: str, right: str) -> str:
     return " AND ".join(f"{left}.{quoted(name)} = {right}.{quoted(name)}" for name in key)
 
 
-def later(order: Sequence[str], left: str, right: str) -> str:
+def later(order: Order, left: str, right: str) -> str:
     """That the row named `left` comes after the one named `right`, by columns of which the first counts most. Null
     comes before any value."""
     alternatives = []
     equal = ""
-    for name in order:
-        a, b = f"{left}.{quoted(name)}", f"{right}.{quoted(name)}"
+    for column in order:
+        a, b = (_lowest_bits(f"{row}.{quoted(column.name)}", column.bits) for row in (left, right))
         alternatives.append(f"{equal}({a} > {b} OR ({b} IS NULL AND {a} IS NOT NULL))")
         equal += f"{a} IS NOT DISTINCT FROM {b} AND "
     return "(" + " OR ".join(alternatives) + ")"
 
 
 def latest_statements(table: str, columns: Sequence[str]) -> Iterator[str]:
-    """A statement for each of the columns, all in quotes: its highest value among the rows of a table that have the
-    highest ones of the columns before it."""
+    """A statement for each of the columns, in quotes, or expressions: its highest value among the rows of a table that
+    have the highest ones of the columns before it."""
     condition = ""
     for column in columns:
         statement = f"SELECT MAX({column}) FROM {table}{condition}"  # noqa: S608 - quoted
@@ -50,9 +51,18 @@ def latest_statements(table: str, columns: Sequence[str]) -> Iterator[str]:
         condition += f"{' AND' if condition else ' WHERE'} {column} = ({statement})"
 
 
-def descending(order: Sequence[str]) -> str:
+def descending(order: Order) -> str:
     """What sorts the last row by `order` first."""
-    return ", ".join(f"{quoted(name)} DESC NULLS LAST" for name in order)
+    return ", ".join(f"{_lowest_bits(quoted(name), bits)} DESC NULLS LAST" for name, bits in order)
+
+
+def in_order(order: Order) -> list[str]:
+    """What rows are compared by."""
+    return [_lowest_bits(quoted(name), bits) for name, bits in order]
+
+
+def _lowest_bits(value: str, bits: int) -> str:
+    return value if bits == OrderColumn("").bits else f"({value} & {(1 << bits) - 1})"
 
 
 def staging_schema(schema: str, longest: int) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any
 
 import pyarrow as pa
@@ -26,7 +27,7 @@ from syncline.warehouses.cloud.service import CloudService, Dialect
 from syncline.warehouses.dlt_loading import DltConnection
 from syncline.warehouses.dlt_runtime import PIPELINE
 from syncline.warehouses.loading import ExistingColumn, Plan
-from syncline.warehouses.rows import Values, older, values_of
+from syncline.warehouses.rows import Order, OrderColumn, Values, names_of, older, values_of
 from syncline.warehouses.sql import latest_statements
 from syncline.warehouses.types import ColumnType, Kind
 
@@ -131,13 +132,15 @@ class CloudConnection(DltConnection):
         for name, (_, target) in plan.widened.items():
             self._widen(plan.table_name, name, target)
 
-    def latest(self, table_name: str, order: Sequence[str]) -> Values | None:
-        statements = latest_statements(self._table(table_name), list(map(self._quoted, order)))
+    def latest(self, table_name: str, order: Order) -> Values | None:
+        # Services differ in how they have the lowest bits of a number, so the comparison may end before.
+        whole = takewhile(lambda column: column == OrderColumn(column.name), order)
+        statements = latest_statements(self._table(table_name), [self._quoted(column.name) for column in whole])
         found = tuple(_plain(self._query(statement)[0][0]) for statement in statements)
         return None if None in found else found
 
-    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], order: Sequence[str]) -> list[int]:
-        names = list(dict.fromkeys([*key, *order]))
+    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], order: Order) -> list[int]:
+        names = list(dict.fromkeys([*key, *names_of(order)]))
         selected = ", ".join(self._quoted(name) for name in names)
         first = self._quoted(key[0])
         standing: dict[Values, Values] = {}
@@ -148,7 +151,7 @@ class CloudConnection(DltConnection):
             statement = f"SELECT {selected} FROM {self._table(table_name)} WHERE {first} IN ({places})"  # noqa: S608
             for found in self._query(statement, *some):
                 of_row = dict(zip(names, map(_plain, found), strict=True))
-                standing[tuple(of_row[name] for name in key)] = tuple(of_row[name] for name in order)
+                standing[tuple(of_row[name] for name in key)] = tuple(of_row[name] for name in names_of(order))
         return older(rows, key, order, standing)
 
     def remove_rows(self, table_name: str, rows: pa.Table) -> None:

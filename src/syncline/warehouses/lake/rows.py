@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from syncline.warehouses import types
-from syncline.warehouses.rows import Values, older, values_of
+from syncline.warehouses.rows import Order, Values, names_of, older, values_of
 
 
 def replaced(table: pa.Table, rows: pa.Table, key: Sequence[str]) -> pa.Array:
@@ -30,10 +30,10 @@ def shaped(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def outdated(found: Iterable[pa.Table], rows: pa.Table, key: Sequence[str], order: Sequence[str]) -> list[int]:
+def outdated(found: Iterable[pa.Table], rows: pa.Table, key: Sequence[str], order: Order) -> list[int]:
     """Places of those of `rows` that one of the tables found has in a form that comes later by `order`."""
     latest: dict[Values, Values] = {}
     for table in found:
         standing = table.filter(replaced(table, rows, key))
-        latest |= zip(values_of(standing, key), values_of(standing, order), strict=True)
+        latest |= zip(values_of(standing, key), values_of(standing, names_of(order)), strict=True)
     return older(rows, key, order, latest)

@@ -24,7 +24,7 @@ from syncline.warehouses.lake.storage import EXTRAS, Storage, open_storage
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
 from syncline.warehouses.local_paths import check_is_foreign, check_is_foreign_folder
 from syncline.warehouses.naming import Naming
-from syncline.warehouses.rows import Values, first_and_last
+from syncline.warehouses.rows import Order, Values, first_and_last, names_of
 from syncline.warehouses.types import ColumnType, Kind
 from syncline.warehouses.working import working_folder
 
@@ -157,12 +157,12 @@ class LakeConnection(Connection):
                 names.kinds.pop(name, None)
         write_names(self._storage, self._schema, plan.table_name, names, self._folder)
 
-    def latest(self, table_name: str, order: Sequence[str]) -> Values | None:
-        found = [first_and_last(part, order)[1] for part in self.format.read(table_name, order)]
+    def latest(self, table_name: str, order: Order) -> Values | None:
+        found = [first_and_last(part, order)[1] for part in self.format.read(table_name, names_of(order))]
         return max((last for last in found if last is not None), default=None)
 
-    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], order: Sequence[str]) -> list[int]:
-        columns = list(dict.fromkeys([*key, *order]))
+    def outdated(self, table_name: str, rows: pa.Table, key: Sequence[str], order: Order) -> list[int]:
+        columns = list(dict.fromkeys([*key, *names_of(order)]))
         return outdated(list(self.format.read(table_name, columns)), rows, key, order)
 
     def storable(self, column: pa.ChunkedArray, column_type: ColumnType) -> pa.ChunkedArray:
