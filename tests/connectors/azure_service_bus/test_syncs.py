@@ -12,6 +12,7 @@ from syncline.connectors.azure_service_bus import drain
 from syncline.connectors.base import ReadLimits, SourceContext, SourceWarning
 from syncline.emulator.descriptions import SubscriptionDescription, TopicDescription
 from syncline.emulator.emulator import EmulatorThread
+from syncline.sync.catalog import Catalog
 from syncline.sync.run import SyncJob, SyncOutcome, run_sync
 from syncline.warehouses.duckdb import DuckdbConfig
 from syncline.warehouses.errors import WarehouseError
@@ -26,12 +27,14 @@ class Sync:
         self.folder = folder
         self.emulator = emulator
         self.checkpoints = MemoryCheckpoints()
+        self.policy = "Listen"
+        self.catalog: Catalog | None = None
         self.warnings: list[SourceWarning] = []
         """Of the latest run."""
 
     def context(self, **values: Any) -> SourceContext:
         settings = {"topics": ["orders"], "subscriber_name": SUBSCRIPTION, **values}
-        return context_for(self.emulator.connection_string("Listen"), **settings)
+        return context_for(self.emulator.connection_string(self.policy), **settings)
 
     def run(self, **values: Any) -> SyncOutcome:
         config = DuckdbConfig.parse({"path": str(self.folder / "warehouse.duckdb")})
@@ -52,6 +55,7 @@ class Sync:
             self.checkpoints,
             on_progress=lambda progress: None,
             stop=threading.Event(),
+            catalog=self.catalog,
             on_warnings=self.warnings.extend,
         )
 
