@@ -78,6 +78,7 @@ class TestValues:
             ({"connectionString": STRING}, "connectionString", "did you mean `connection_string`?"),
             ({"schema": "1bus"}, "schema", "does not start with a digit"),
             ({"schema": "my-bus"}, "schema", "letters, digits and '_'"),
+            ({"schema": "_Syncline_staging_shop"}, "schema", "begins with _syncline_"),
             ({"schema": "s" * 64}, "schema", "at most 63"),
             ({"schema": 7}, "schema", "text, not a number"),
         ],

@@ -12,6 +12,8 @@ _SUBSCRIPTION = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?")
 _HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?")
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@\\-]*\$?")
+OUR_PREFIX = "_syncline_"
+"""What schemas and tables begin with that are made and dropped while loading."""
 LONGEST_SCHEMA = 63
 """PostgreSQL's limit for names, the least among the destinations."""
 
@@ -55,6 +57,8 @@ def check_schema(name: str) -> None:
         raise ValueError(f"is {len(name)} characters long: a schema's name has at most {LONGEST_SCHEMA}")
     if not _SCHEMA.fullmatch(name):
         raise ValueError("is not a schema's name: it may hold letters, digits and '_', and does not start with a digit")
+    if name.casefold().startswith(OUR_PREFIX):
+        raise ValueError(f"begins with {OUR_PREFIX}, like what Syncline makes for itself in destinations: use another")
 
 
 def check_namespace(name: str) -> None:
