@@ -29,6 +29,7 @@ from syncline.engine.executor import Executor
 from syncline.engine.planning import next_start
 from syncline.engine.resync import request_resync
 from syncline.engine.runs import schedule_of
+from syncline.networking import HostPolicy, refuse_hosts
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.models import Connection, Destination, utc_now
@@ -94,7 +95,7 @@ class _Update:
         _refuse_schema_status(connection, self._request)
         before = Setup.of(connection)
         changed = copy_of(connection)
-        apply_changes(changed, self._request, self._sealer)
+        apply_changes(changed, self._request, self._sealer, HostPolicy.of(self._settings))
         is_another_setup = Setup.of(changed) != before
         results: Sequence[SetupTestResult] | None = [] if is_another_setup else None
         if self._request.run_setup_tests or (is_another_setup and self._request.run_setup_tests is None):
@@ -117,7 +118,7 @@ class _Update:
         self, session: AsyncSession, connection: Connection, results: Sequence[SetupTestResult] | None
     ) -> None:
         before = [getattr(connection, name) for name in _RESCHEDULING]
-        apply_changes(connection, self._request, self._sealer)
+        apply_changes(connection, self._request, self._sealer, HostPolicy.of(self._settings))
         is_another_schedule = before != [getattr(connection, name) for name in _RESCHEDULING]
         if self._request.is_historical_sync:
             request_resync(connection, None)
@@ -140,11 +141,12 @@ def _refuse_schema_status(connection: Connection, request: UpdateConnectionReque
         )
 
 
-def apply_changes(connection: Connection, request: UpdateConnectionRequest, sealer: Sealer) -> None:
+def apply_changes(connection: Connection, request: UpdateConnectionRequest, sealer: Sealer, hosts: HostPolicy) -> None:
     """Lay what a request names over a connection.
 
     Raises:
-        InvalidField: `config` or `auth` is wrong, would change the schema, or moves a stored secret.
+        InvalidField: `config` or `auth` is wrong, names an address that is not to be connected to, would change the
+            schema, or moves a stored secret.
         SealingError: the stored secrets are needed, and no key opens them.
     """
     for name, value in request.columns().items():
@@ -160,6 +162,7 @@ def apply_changes(connection: Connection, request: UpdateConnectionRequest, seal
     auth = declaration.auth.restore({}, secrets.get("auth", {})) if declaration.auth is not None else None
     config, auth = declaration.merge(config, auth, request.config, request.auth)
     if request.config is not None:
+        refuse_hosts(hosts, config, request.config.keys())
         connector.default(config, connection.schema)  # refuses what cannot work with this schema
     public, secret_config = config.split()
     changed = {"config": secret_config, "auth": auth.values() if auth is not None else {}}

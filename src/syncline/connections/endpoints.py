@@ -45,7 +45,7 @@ async def create_connection(
     base_url: CurrentBaseUrl,
 ) -> Envelope[ConnectionResponse]:
     """Create a connection and run its setup tests."""
-    connection = await service.create_connection(database, sealer, caller, body)
+    connection = await service.create_connection(database, sealer, settings, caller, body)
     if body.run_setup_tests:
         await test_connection(database, sealer, settings, connection.id)
     async with database.session(read_only=True) as session:

@@ -19,6 +19,7 @@ from syncline.connectors.registry import UnknownService, connector_for, services
 from syncline.engine.context import working_directory
 from syncline.engine.executor import Executor
 from syncline.engine.locks import ConnectionLock
+from syncline.networking import HostPolicy, refuse_hosts
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.models import Connection, Group
@@ -46,19 +47,20 @@ _STORED_AS_SENT = (
 
 
 async def create_connection(
-    database: Database, sealer: Sealer, caller: Caller, request: CreateConnectionRequest
+    database: Database, sealer: Sealer, settings: Settings, caller: Caller, request: CreateConnectionRequest
 ) -> Connection:
     """Create a connection; its setup tests have not run.
 
     Raises:
         NotFound: the group or the service does not exist.
-        InvalidField: `config`, `auth` or `schedule` is wrong.
+        InvalidField: `config`, `auth` or `schedule` is wrong, or an address is not to be connected to.
         Conflict: another connection of the group loads into this schema.
     """
     async with database.session(read_only=True) as session:
         await _get_group(session, caller, request.group_id)
     connector = _get_connector(request.service)
     config = connector.declaration.config.parse(request.config)
+    refuse_hosts(HostPolicy.of(settings), config)
     auth = connector.declaration.parse_auth(request.auth)
     schema = str(request.config["schema"])
     connector.default(config, schema)  # refuses what cannot work with this schema; what was sent is what is stored

@@ -21,6 +21,7 @@ from syncline.destinations.setup_tests import run_setup_tests, status_after
 from syncline.engine.context import home_of
 from syncline.engine.runs import schedule_of
 from syncline.engine.schedule import next_sync_at
+from syncline.networking import HostPolicy, refuse_hosts
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.models import Connection, Destination, Group, utc_now
@@ -42,7 +43,8 @@ async def update_destination(
 
     Raises:
         NotFound: there is no such destination.
-        InvalidField: the config is wrong, has a path of the server's own files, or changes where a stored secret goes
+        InvalidField: the config is wrong, has a path of the server's own files or an address that is not to be
+            connected to, or changes where a stored secret goes
             without sending it again.
         Conflict: the destination was changed meanwhile.
         SealingError: the stored secrets are needed, and no key opens them.
@@ -52,6 +54,7 @@ async def update_destination(
     seen = _Tested.of(destination)
     changed = _changed_config(destination, sealer, request.config) if request.config is not None else None
     if changed is not None:
+        refuse_hosts(HostPolicy.of(settings), changed, (request.config or {}).keys())
         await asyncio.to_thread(changed.check_places, home_of(settings))
     method = request.networking_method or destination.networking_method
     needs_test = changed is not None or method != destination.networking_method

@@ -22,6 +22,7 @@ import structlog
 from syncline.engine.children import lines
 from syncline.home import Home
 from syncline.logs import configure_logging
+from syncline.networking import HostPolicy
 from syncline.settings import Settings
 from syncline.warehouses.registry import warehouse_for
 
@@ -38,6 +39,8 @@ class CheckTask:
     home: str
     """The server's home folder, whose files are no destinations."""
     store_file: str | None
+    allowed_hosts: str | None
+    private_hosts: bool
     log_format: str
     log_level: str
 
@@ -56,11 +59,17 @@ def run() -> NoReturn:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not look like an answer
     received = lines(sys.stdin.fileno())
     task = CheckTask(**json.loads(next(received)))
-    configure_logging(Settings(log_format=task.log_format, log_level=task.log_level))
+    settings = Settings(
+        allowed_hosts=task.allowed_hosts,
+        private_hosts=task.private_hosts,
+        log_format=task.log_format,
+        log_level=task.log_level,
+    )
+    configure_logging(settings)
     threading.Thread(target=_end_with_input, args=(received,), name="input", daemon=True).start()
     try:
         home = Home(Path(task.home), Path(task.store_file) if task.store_file else None)
-        warehouse = warehouse_for(task.service, home)
+        warehouse = warehouse_for(task.service, home, HostPolicy.of(settings))
         results = warehouse.check(warehouse.declaration.config.restore(task.config))
         code = 0
         with os.fdopen(answers, "wb") as file:

@@ -14,6 +14,7 @@ from syncline.declarations import Configuration
 from syncline.destinations.schemas import CreateDestination, DestinationResponse, ListedDestination
 from syncline.destinations.setup_tests import run_setup_tests, status_after
 from syncline.engine.context import home_of
+from syncline.networking import HostPolicy, refuse_hosts
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.models import Destination, Group
@@ -30,12 +31,13 @@ async def create_destination(
 
     Raises:
         NotFound: there is no such group or no such service.
-        InvalidField: the config has an unknown field, a wrong type or value, or a path of the server's own files.
-            Something merely missing is no error.
+        InvalidField: the config has an unknown field, a wrong type or value, a path of the server's own files, or an
+            address that is not to be connected to. Something merely missing is no error.
         Conflict: the group has a destination.
     """
     warehouse = find_warehouse(request.service)
     config = warehouse.declaration.config.parse(request.config)
+    refuse_hosts(HostPolicy.of(settings), config)
     await asyncio.to_thread(config.check_places, home_of(settings))
     async with database.session(read_only=True) as session:
         await _check_group(session, caller, request.group_id)

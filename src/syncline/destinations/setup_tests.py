@@ -70,6 +70,8 @@ async def _check(service: str, config: Configuration, settings: Settings) -> lis
         config.values(),
         str(home.folder),
         str(home.store_file) if home.store_file else None,
+        settings.allowed_hosts,
+        settings.private_hosts,
         settings.log_format,
         settings.log_level,
     )

@@ -38,7 +38,7 @@ from syncline.store.sealing import Sealer, SealingError
 from syncline.sync.catalog import StoreCatalog
 from syncline.sync.checkpoints import StoreCheckpoints
 from syncline.sync.run import Progress, SyncJob, run_sync
-from syncline.warehouses.errors import WarehouseError
+from syncline.warehouses.errors import WarehouseConfigurationError, WarehouseError
 from syncline.warehouses.registry import warehouse_for
 
 LOCK_SECONDS = 30.0
@@ -201,7 +201,7 @@ def _ending_of_error(error: Exception) -> Ending:
         case SourceThrottled():
             wait = min(timedelta(seconds=max(error.retry_after_seconds, 1.0)), THROTTLE_LIMIT)
             return Ending(RunState.RESCHEDULED, error=str(error), retry_after=wait)
-        case SourceConfigurationError() | SealingError() | CannotRunError():
+        case SourceConfigurationError() | WarehouseConfigurationError() | SealingError() | CannotRunError():
             return Ending(RunState.FAILED, error=str(error), needs_setup=True)
         case SourceError() | WarehouseError():
             return Ending(RunState.FAILED, error=str(error))

@@ -4,7 +4,7 @@ Nothing else in the code resolves or dials a host that came in a request or stan
 are in :mod:`syncline.networking.dialling`.
 """
 
-from syncline.networking.addresses import Address, literal_address
+from syncline.networking.addresses import Address, is_host, literal_address
 from syncline.networking.failures import own_words
 from syncline.networking.policy import HostPolicy, HostRefused, Resolver, first_reachable, system_resolver
 from syncline.networking.requests import refuse_hosts
@@ -15,6 +15,7 @@ __all__ = [
     "HostRefused",
     "Resolver",
     "first_reachable",
+    "is_host",
     "literal_address",
     "own_words",
     "refuse_hosts",

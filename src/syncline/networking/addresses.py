@@ -71,6 +71,7 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 """The third quarter of an address that ends with an IPv4 address (RFC 5214)."""
 _LONE = (ipaddress.IPv6Address("::"), ipaddress.IPv6Address("::1"))
 
+_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?")
 _NUMBERS = re.compile(r"[0-9a-fx.]+", re.IGNORECASE)
 
 
@@ -102,6 +103,15 @@ def literal_address(host: str) -> Address | None:
         return ipaddress.IPv4Address(socket.inet_aton(text))
     except OSError:
         return None
+
+
+def is_host(text: str) -> bool:
+    """Whether a text is a host name, or an IP address as it is usually written."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return not re.fullmatch(r"[0-9.]+", text) and bool(_NAME.fullmatch(text))
+    return True
 
 
 def finding(address: Address) -> Finding | None:

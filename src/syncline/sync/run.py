@@ -114,7 +114,7 @@ def run_sync(
     """
     catalog = catalog or EverythingCatalog()
     connector = connector_for(job.service)
-    warehouse = warehouse_for(job.warehouse, job.home)
+    warehouse = warehouse_for(job.warehouse, job.home, job.context.hosts)
     positions = checkpoints.positions()
     with (
         _relaxed_collection(),

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from syncline.networking import HostRefused
+
 _LONGEST_REASON = 500
 _VALUES_OF_ROWS = re.compile(
     r"\s(?:CONTEXT:|QUERY:|LINE \d+:|DETAIL:\s+Failing row contains).*?(?=\s(?:DETAIL|HINT):|\Z)", re.DOTALL
@@ -26,8 +28,17 @@ class WarehouseUnavailable(WarehouseError):  # noqa: N818 - says it all without 
     """The destination could not be reached, or is in use by someone else. A later sync may succeed."""
 
 
+class WarehouseConfigurationError(WarehouseError):
+    """A person has to change something. Trying again alone will not help."""
+
+
 class RowsRefused(WarehouseError):  # noqa: N818 - says it all without a suffix
     """The destination refused rows for what is in them. It may take others, and none of these came in."""
+
+
+def refused_host(error: HostRefused) -> WarehouseConfigurationError:
+    """The error of a destination for a host that is not connected to."""
+    return WarehouseConfigurationError(error.message, error.remedy)
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

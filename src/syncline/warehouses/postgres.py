@@ -19,12 +19,14 @@ import pyarrow.compute as pc
 from dlt.common.destination import Destination
 
 from syncline.declarations import Configuration
+from syncline.networking import HostPolicy, HostRefused, first_reachable, own_words
 from syncline.warehouses import types
 from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
 from syncline.warehouses.checks import CREATE_SCHEMA, DROP, WRITE, Step, run_steps, skipped
+from syncline.warehouses.cloud import fields
 from syncline.warehouses.dlt_loading import DltConnection
 from syncline.warehouses.dlt_runtime import PIPELINE
-from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, chain, first_reason, reason
+from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, chain, first_reason, reason, refused_host
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
 from syncline.warehouses.naming import Naming
 from syncline.warehouses.postgres_config import DECLARATION, PostgresConfig, ssl_mode, unavailable
@@ -88,11 +90,15 @@ class PostgresWarehouse(Warehouse):
     declaration = DECLARATION
     drops_columns = True
 
+    def __init__(self, hosts: HostPolicy | None = None) -> None:
+        """`hosts` says which hosts may be connected to."""
+        self._hosts = hosts or HostPolicy()
+
     def check(self, config: Configuration) -> list[WarehouseTestResult]:
         connecting = "Connect to the database"
         try:
             settings = _complete(config)
-            with _connected(settings, statement_timeout=CHECK_TIMEOUT) as connection:
+            with _connected(settings, self._hosts, statement_timeout=CHECK_TIMEOUT) as connection:
                 schema = quoted(f"_syncline_check_{secrets.token_hex(6)}")
                 connection.execute("BEGIN")
                 results = run_steps(
@@ -124,7 +130,7 @@ class PostgresWarehouse(Warehouse):
 
             @contextmanager
             def connect() -> Iterator[Connection]:
-                with _connected(settings) as connection:
+                with _connected(settings, self._hosts) as connection:
                     yield PostgresConnection(connection, settings, schema)
 
             yield SqlLoader(connect, explain, folder, naming)
@@ -265,13 +271,14 @@ class PostgresConnection(DltConnection):
         settings = self._settings
         return Database(
             {
-                "host": settings.host,
+                "host": fields.bare_host(settings.host or ""),
                 "port": settings.port,
                 "database": settings.database,
                 "username": settings.user,
                 "password": settings.password,
                 "connect_timeout": CONNECT_TIMEOUT,
-                "query": {name: str(value) for name, value in _session(settings).items()},
+                "query": {name: str(value) for name, value in _session(settings).items()}
+                | {"hostaddr": self._connection.info.hostaddr},
             },
             staging_dataset_name_layout=self._staging,
         )
@@ -349,10 +356,15 @@ def _session(settings: PostgresConfig, statement_timeout: int = 0) -> dict[str, 
 
 
 @contextmanager
-def _connected(settings: PostgresConfig, statement_timeout: int = 0) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
+def _connected(
+    settings: PostgresConfig, hosts: HostPolicy, statement_timeout: int = 0
+) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
+    host = fields.bare_host(settings.host or "")
     try:
+        address = first_reachable(hosts.addresses(host, settings.port), settings.port, CONNECT_TIMEOUT)
         connection = psycopg.connect(
-            host=settings.host,
+            host=host,
+            hostaddr=str(address),
             port=settings.port,
             dbname=settings.database,
             user=settings.user,
@@ -361,13 +373,24 @@ def _connected(settings: PostgresConfig, statement_timeout: int = 0) -> Iterator
             autocommit=True,
             **_session(settings, statement_timeout),  # type: ignore[arg-type]
         )
-    except psycopg.Error as error:
+    except HostRefused as error:
+        raise refused_host(error) from error
+    except (psycopg.Error, OSError) as error:
         raise WarehouseUnavailable(
-            f"PostgreSQL at {settings.host}:{settings.port} cannot be reached: {reason(error)}",
+            f"PostgreSQL at {host}:{settings.port} cannot be reached: {_why(error)}",
             "Check host, port, database, user and password, and that the server accepts connections from here.",
         ) from error
     with connection:
         yield connection
+
+
+def _why(error: psycopg.Error | OSError) -> str:
+    """Why no connection came about, without what a server said that is no PostgreSQL."""
+    if isinstance(error, OSError):
+        return own_words(error, "no connection")
+    if re.search("invalid response to SSL negotiation|expected authentication request", str(error)):
+        return "what answers there is no PostgreSQL"
+    return reason(error)
 
 
 def _sql_type(column_type: ColumnType) -> str:

@@ -12,9 +12,7 @@ AuthMethod = Literal["PASSWORD", "ENTRA_ID", "CLIENT_CERTIFICATE", "AWS_IAM"]
 class PostgresConfig(Configuration):
     """How to reach a PostgreSQL database."""
 
-    host: str | None = setting(
-        title="Host", description="The server's name or address.", required=True, example="warehouse.example.com"
-    )
+    host: str | None = fields.host("warehouse.example.com")
     port: int = fields.port(5432)
     database: str | None = setting(
         title="Database", description="The database to load into.", required=True, example="analytics"
@@ -52,6 +50,8 @@ class PostgresConfig(Configuration):
         description="The name of the SSH server.",
         required_when={"connection_type": "SshTunnel"},
         example="ssh.example.com",
+        check=fields.check_host,
+        host=str,
     )
     tunnel_port: int | None = setting(
         title="SSH port",

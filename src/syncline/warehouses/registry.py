@@ -11,6 +11,7 @@ from pathlib import Path
 
 from syncline.declarations import Configuration, ServiceDeclaration
 from syncline.home import Home
+from syncline.networking import HostPolicy
 from syncline.warehouses import duckdb_config, postgres_config
 from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
 from syncline.warehouses.cloud.azure_sql_database import AZURE_SQL_DATABASE
@@ -31,23 +32,25 @@ class DeferredWarehouse(Warehouse):
     def __init__(
         self,
         declaration: ServiceDeclaration,
-        load: Callable[[Home | None], Warehouse],
+        load: Callable[[Home | None, HostPolicy], Warehouse],
         *,
         drops_columns: bool = False,
         home: Home | None = None,
+        hosts: HostPolicy | None = None,
     ) -> None:
         self.declaration = declaration
         self.drops_columns = drops_columns
         self._load = load
         self._home = home
+        self._hosts = hosts or HostPolicy()
 
     def implementation(self) -> Warehouse:
         """The warehouse itself."""
-        return self._load(self._home)
+        return self._load(self._home, self._hosts)
 
-    def outside_of(self, home: Home) -> "DeferredWarehouse":
-        """The same, refusing the files of an installation as destinations."""
-        return DeferredWarehouse(self.declaration, self._load, drops_columns=self.drops_columns, home=home)
+    def bounded(self, home: Home | None, hosts: HostPolicy | None) -> "DeferredWarehouse":
+        """The same, refusing the files of an installation as destinations, and hosts as a policy says."""
+        return DeferredWarehouse(self.declaration, self._load, drops_columns=self.drops_columns, home=home, hosts=hosts)
 
     def check(self, config: Configuration) -> list[WarehouseTestResult]:
         return self.implementation().check(config)
@@ -62,28 +65,28 @@ class DeferredWarehouse(Warehouse):
         return self.implementation().open(config, schema, working_directory, naming)
 
 
-def _duckdb(home: Home | None) -> Warehouse:
+def _duckdb(home: Home | None, _hosts: HostPolicy) -> Warehouse:
     from syncline.warehouses.duckdb import DuckdbWarehouse
 
     return DuckdbWarehouse(home)
 
 
-def _postgres(_home: Home | None) -> Warehouse:
+def _postgres(_home: Home | None, hosts: HostPolicy) -> Warehouse:
     from syncline.warehouses.postgres import PostgresWarehouse
 
-    return PostgresWarehouse()
+    return PostgresWarehouse(hosts)
 
 
-def _lake(home: Home | None) -> Warehouse:
+def _lake(home: Home | None, _hosts: HostPolicy) -> Warehouse:
     from syncline.warehouses.lake.warehouse import LakeWarehouse
 
     return LakeWarehouse(home)
 
 
-def _cloud(service: CloudService, _home: Home | None) -> Warehouse:
+def _cloud(service: CloudService, _home: Home | None, hosts: HostPolicy) -> Warehouse:
     from syncline.warehouses.cloud.warehouse import CloudWarehouse
 
-    return CloudWarehouse(service)
+    return CloudWarehouse(service, hosts)
 
 
 CLOUD_SERVICES = (
@@ -117,11 +120,12 @@ class UnknownWarehouse(KeyError):  # noqa: N818 - says it all without a suffix
         return f"there is no destination service {self.args[0]!r}; there are: {', '.join(sorted(_WAREHOUSES))}"
 
 
-def warehouse_for(service: str, home: Home | None = None) -> Warehouse:
+def warehouse_for(service: str, home: Home | None = None, hosts: HostPolicy | None = None) -> Warehouse:
     """The warehouse of a destination's `service`.
 
     Args:
         home: The installation whose own files it refuses to open. Whoever opens a destination gives it.
+        hosts: Which hosts may be connected to; the default policy when absent. Whoever opens a destination gives it.
 
     Raises:
         UnknownWarehouse: There is none.
@@ -130,7 +134,7 @@ def warehouse_for(service: str, home: Home | None = None) -> Warehouse:
         warehouse = _WAREHOUSES[service]
     except KeyError:
         raise UnknownWarehouse(service) from None
-    return warehouse if home is None else warehouse.outside_of(home)
+    return warehouse if home is None and hosts is None else warehouse.bounded(home, hosts)
 
 
 def services() -> list[ServiceDeclaration]:

@@ -15,6 +15,8 @@ from syncline.connectors.azure_service_bus.names import (
     check_subscription,
     check_topic,
     check_user,
+    parse_endpoint,
+    registry_host,
 )
 from syncline.declarations import Configuration, InvalidField, MissingField, ServiceDeclaration, setting
 
@@ -70,6 +72,7 @@ class AzureServiceBusConfig(Configuration):
         addressed_by=("asb_ip", "connection_method", "host_ip"),
         required_when={"auth_type": "ConnectionString"},
         check=_check_connection_string,
+        host=lambda text: parse_connection_string(text).host,
     )
     namespace: str | None = setting(
         title="Namespace",
@@ -77,6 +80,7 @@ class AzureServiceBusConfig(Configuration):
         required_when={"auth_type": "AzureActiveDirectory"},
         example="my-namespace",
         check=check_namespace,
+        host=str,
     )
     has_manage_permissions: bool = setting(
         title="Manage permission",
@@ -146,6 +150,7 @@ class AzureServiceBusConfig(Configuration):
         unique=True,
         example=["registry.example.com:8081"],
         check=check_registry,
+        host=registry_host,
     )
     schema_registry_key: str | None = setting(
         title="Schema registry key",
@@ -171,6 +176,7 @@ class AzureServiceBusConfig(Configuration):
         required_when={"connection_method": "SSH_TUNNEL"},
         example="203.0.113.7",
         check=check_host,
+        host=str,
     )
     host_user: str | None = setting(
         title="SSH user",
@@ -186,6 +192,7 @@ class AzureServiceBusConfig(Configuration):
         "names none.",
         example="203.0.113.9",
         check=check_endpoint,
+        host=lambda text: parse_endpoint(text)[0],
     )
     public_key: str | None = setting(
         title="Public key",

@@ -4,12 +4,13 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+from syncline.networking import is_host
+
 LONGEST_SUBSCRIPTION = 50
 LONGEST_TOPIC = 260
 
 _ENTITY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9_])?")
 _SUBSCRIPTION = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?")
-_HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?")
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@\\-]*\$?")
 OUR_PREFIX = "_syncline_"
@@ -124,10 +125,11 @@ def check_registry(address: str) -> None:
     _check_host(host, advice.removeprefix("is not "))
 
 
+def registry_host(address: str) -> str | None:
+    """The host of an address that :func:`check_registry` allows."""
+    return urlsplit(address if "//" in address else f"https://{address}").hostname
+
+
 def _check_host(host: str, wanted: str) -> None:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        looks_like_ipv4 = bool(re.fullmatch(r"[0-9.]+", host))
-        if looks_like_ipv4 or not _HOST.fullmatch(host):
-            raise ValueError(f"is not {wanted}") from None
+    if not is_host(host):
+        raise ValueError(f"is not {wanted}")

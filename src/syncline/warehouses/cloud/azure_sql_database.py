@@ -43,7 +43,7 @@ def credentials(config: AzureSqlConfig) -> "MsSqlCredentials":
     from dlt.destinations.impl.mssql.configuration import MsSqlCredentials
 
     made = MsSqlCredentials()
-    made.host = config.host or ""
+    made.host = fields.bare_host(config.host or "")
     made.port = config.port
     made.database = config.database or ""
     made.username = config.user or ""
@@ -71,7 +71,7 @@ AZURE_SQL_DATABASE = CloudService(
     driver="pyodbc",
     extra="azure-sql",
     destination=_destination,
-    address=lambda config: (config.host, config.port),
+    address=lambda config: (fields.bare_host(config.host), config.port),
     unavailable=lambda config: (
         f"connection_type {config.connection_type}" if config.connection_type != "Directly" else None
     ),

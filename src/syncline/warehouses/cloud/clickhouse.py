@@ -46,7 +46,7 @@ def credentials(config: ClickHouseConfig) -> "ClickHouseCredentials":
     from dlt.destinations.impl.clickhouse.configuration import ClickHouseCredentials
 
     made = ClickHouseCredentials()
-    made.host = config.host or ""
+    made.host = fields.bare_host(config.host or "")
     made.port = config.port
     made.http_port = config.http_port
     made.database = config.database
@@ -75,7 +75,8 @@ CLICKHOUSE = CloudService(
     driver="clickhouse_connect",
     extra="clickhouse",
     destination=_destination,
-    address=lambda config: (config.host, config.port),
+    repeats_answers=True,
+    address=lambda config: (fields.bare_host(config.host), config.port),
     unavailable=lambda config: None,
     dialect=Dialect(
         to_text="toString({column})",

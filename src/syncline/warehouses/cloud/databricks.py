@@ -77,7 +77,7 @@ def credentials(config: DatabricksConfig) -> "DatabricksCredentials":
 
     made = DatabricksCredentials()
     made.catalog = config.catalog or ""
-    made.server_hostname = (config.server_host_name or "").removeprefix("https://").rstrip("/")
+    made.server_hostname = fields.bare_host(config.server_host_name or "")
     made.http_path = config.http_path
     if config.auth_type == "OAUTH2":
         made.client_id = config.oauth2_client_id
@@ -112,7 +112,8 @@ DATABRICKS = CloudService(
     driver="databricks.sql",
     extra="databricks",
     destination=_destination,
-    address=lambda config: (config.server_host_name.removeprefix("https://").rstrip("/"), config.port),
+    repeats_answers=True,
+    address=lambda config: (fields.bare_host(config.server_host_name), config.port),
     unavailable=_unavailable,
     dialect=Dialect(
         fold=str.lower,

@@ -6,6 +6,7 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.exceptions import MissingDependencyException
 from dlt.destinations.exceptions import DestinationConnectionError
 
+from syncline.networking import own_words
 from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, chain, first_reason, reason
 from syncline.warehouses.refusals import rows_refused
 
@@ -15,10 +16,11 @@ class CannotConnect(Exception):  # noqa: N818 - says it all without a suffix
 
 
 def explainer(
-    service: str, extra: str, secrets: Iterable[str], refusals: str = ""
+    service: str, extra: str, secrets: Iterable[str], refusals: str = "", *, repeats_answers: bool = False
 ) -> Callable[[BaseException], WarehouseError]:
     """Makes a ``WarehouseError`` of whatever was raised while talking to `service`; `secrets` stay out of it.
-    `refusals` is a regular expression for how it refuses rows, where nothing but its words tells."""
+    `refusals` is a regular expression for how it refuses rows, where nothing but its words tells. A driver that
+    `repeats_answers` of whatever server it met is not quoted when no connection came about."""
     hidden = tuple(secrets)
 
     def explain(error: BaseException) -> WarehouseError:
@@ -32,7 +34,8 @@ def explainer(
                 if isinstance(inner, (ModuleNotFoundError, MissingDependencyException)):
                     return missing_driver(service, extra)
                 return WarehouseUnavailable(
-                    f"{service} cannot be reached: {reason(inner, hidden)}",
+                    f"{service} cannot be reached: "
+                    + (own_words(inner, "it refused the connection") if repeats_answers else reason(inner, hidden)),
                     "Check the address, the credentials, and that the service accepts connections from here.",
                 )
             if isinstance(cause, (ModuleNotFoundError, MissingDependencyException)):

@@ -3,10 +3,22 @@
 from typing import Any, Literal
 
 from syncline.declarations import Configuration, setting
+from syncline.networking import is_host
 
 ConnectionType = Literal["Directly", "PrivateLink", "SshTunnel", "ProxyAgent"]
 TUNNEL_ADDRESS = ("connection_type", "tunnel_host", "tunnel_port")
 """The fields of :class:`Tunnel` that say where a secret is sent."""
+
+
+def bare_host(value: str) -> str:
+    """The host of a value that may have been copied from a browser."""
+    return value.removeprefix("https://").rstrip("/")
+
+
+def check_host(value: str) -> None:
+    """A host name or an IP address. Drivers take other things for several hosts, or for more than a host."""
+    if not is_host(bare_host(value)):
+        raise ValueError("is not a host: send one name or IP address, such as warehouse.example.com, without a port")
 
 
 class Network(Configuration):
@@ -27,6 +39,8 @@ class Tunnel(Network):
         description="The name of the SSH server.",
         required_when={"connection_type": "SshTunnel"},
         example="ssh.example.com",
+        check=check_host,
+        host=str,
     )
     tunnel_port: int | None = setting(
         title="SSH port",
@@ -47,7 +61,9 @@ class Tunnel(Network):
 
 def host(example: str, description: str = "The server's name or address.", title: str = "Host") -> Any:
     """The setting for a server's name."""
-    return setting(title=title, description=description, required=True, example=example)
+    return setting(
+        title=title, description=description, required=True, example=example, check=check_host, host=bare_host
+    )
 
 
 def port(default: int, description: str = "The server's port.", title: str = "Port") -> Any:

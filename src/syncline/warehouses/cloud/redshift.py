@@ -58,7 +58,7 @@ def credentials(config: RedshiftConfig) -> "RedshiftCredentials":
     from dlt.destinations.impl.redshift.configuration import RedshiftCredentials
 
     made = RedshiftCredentials()
-    made.host = config.host or ""
+    made.host = fields.bare_host(config.host or "")
     made.port = config.port
     made.database = config.database or ""
     made.username = config.user or ""
@@ -69,10 +69,13 @@ def credentials(config: RedshiftConfig) -> "RedshiftCredentials":
     return made
 
 
-def _destination(config: RedshiftConfig, staging: str) -> "Destination[Any, Any]":
+def _destination(config: RedshiftConfig, staging: str, address: str | None = None) -> "Destination[Any, Any]":
     import dlt
 
-    return dlt.destinations.redshift(credentials=credentials(config), staging_dataset_name_layout=staging)
+    made = credentials(config)
+    if address is not None:
+        made.query = {**(made.query or {}), "hostaddr": address}
+    return dlt.destinations.redshift(credentials=made, staging_dataset_name_layout=staging)
 
 
 def _unavailable(config: RedshiftConfig) -> str | None:
@@ -91,7 +94,8 @@ REDSHIFT = CloudService(
     driver="psycopg2",
     extra="redshift",
     destination=_destination,
-    address=lambda config: (config.host, config.port),
+    pinned=_destination,
+    address=lambda config: (fields.bare_host(config.host), config.port),
     unavailable=_unavailable,
     dialect=Dialect(
         fold=str.lower,

@@ -62,6 +62,11 @@ class CloudService:
     """The host and port that must answer, where the config tells."""
     unavailable: Callable[[Any], str | None]
     """The setting, as `field value`, that is understood but cannot be served; None when there is none."""
+    pinned: Callable[[Any, str, str], "Destination[Any, Any]"] | None = None
+    """The same as `destination`, for a connection to one address of the host (the third argument) under the host's
+    name. None where the driver cannot be told an address: it resolves the host again."""
+    repeats_answers: bool = False
+    """Whether the driver's errors repeat what any server that speaks HTTP answers."""
     dialect: Dialect = Dialect()
     longest_name: int = 120
     batch_of_keys: int = 200

@@ -84,7 +84,7 @@ def credentials(config: SnowflakeConfig) -> "SnowflakeCredentials":
     from dlt.destinations.impl.snowflake.configuration import SnowflakeCredentials
 
     made = SnowflakeCredentials()
-    made.host = (config.host or "").removeprefix("https://").rstrip("/").removesuffix(_DOMAIN)
+    made.host = fields.bare_host(config.host or "").removesuffix(_DOMAIN)
     made.database = config.database or ""
     made.username = config.user
     made.warehouse = config.default_virtual_warehouse
@@ -124,7 +124,7 @@ SNOWFLAKE = CloudService(
     driver="snowflake.connector",
     extra="snowflake",
     destination=_destination,
-    address=lambda config: (config.host.removeprefix("https://").rstrip("/"), config.port),
+    address=lambda config: (fields.bare_host(config.host), config.port),
     unavailable=_unavailable,
     dialect=Dialect(fold=str.upper, to_json="PARSE_JSON({text})"),
 )

@@ -1,21 +1,24 @@
 """A cloud warehouse: its setup tests and its loader."""
 
 import secrets
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+from dlt.common.destination import Destination
 
 from syncline.declarations import Configuration
+from syncline.networking import HostPolicy, HostRefused, first_reachable, own_words
 from syncline.warehouses import dlt_runtime
 from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
 from syncline.warehouses.checks import CREATE_SCHEMA, DROP, WRITE, Step, run_steps, skipped
 from syncline.warehouses.cloud.connection import connected, open_client, run_ddl
 from syncline.warehouses.cloud.errors import explainer, missing_driver
 from syncline.warehouses.cloud.service import CloudService
-from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
+from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, refused_host
 from syncline.warehouses.loading import Connection, SqlLoader
 from syncline.warehouses.naming import Naming
 from syncline.warehouses.sql import staging_schema
@@ -30,13 +33,15 @@ class CloudWarehouse(Warehouse):
 
     drops_columns = True
 
-    def __init__(self, service: CloudService) -> None:
+    def __init__(self, service: CloudService, hosts: HostPolicy | None = None) -> None:
+        """`hosts` says which hosts may be connected to."""
         self.declaration = service.declaration
         self.service = service
+        self._hosts = hosts or HostPolicy()
 
     def check(self, config: Configuration) -> list[WarehouseTestResult]:
         schema = self.service.dialect.fold(f"syncline_check_{secrets.token_hex(6)}")
-        explain = explainer(self.service.name, self.service.extra, self.service.secrets(config))
+        explain = _explainer(self.service, config)
         steps = [
             Step("Settings", lambda: self._check_settings(config)),
             Step("Driver", self._check_driver),
@@ -67,10 +72,10 @@ class CloudWarehouse(Warehouse):
             @contextmanager
             def connect() -> Iterator[Connection]:
                 dlt_runtime.prepare(folder)
-                with connected(service, service.destination(config, staging), schema) as connection:
+                with connected(service, self._destination(config, staging), schema) as connection:
                     yield connection
 
-            explain = explainer(service.name, service.extra, service.secrets(config), service.refusals)
+            explain = _explainer(service, config)
             yield SqlLoader(connect, explain, folder, naming)
 
     def _check_settings(self, config: Configuration) -> None:
@@ -87,23 +92,34 @@ class CloudWarehouse(Warehouse):
             raise missing_driver(self.service.name, self.service.extra)
 
     def _check_address(self, config: Configuration) -> None:
-        address = self.service.address(config)
-        if address is None:
-            return
-        try:
-            socket.create_connection(address, REACH_TIMEOUT).close()
-        except OSError as error:
-            raise WarehouseUnavailable(
-                f"{self.service.name} at {address[0]}:{address[1]} cannot be reached: {error.strerror or error}.",
-                "Check the host and the port, and that the service accepts connections from here.",
-            ) from error
+        """See that something answers where the service should."""
+        place = self.service.address(config)
+        if place is not None:
+            with _explained(self.service.name, place):
+                self._hosts.connect(*place, REACH_TIMEOUT).close()
+
+    def _destination(self, config: Configuration, staging: str) -> Destination[Any, Any]:
+        """The dlt destination, for one connection: where it leads is looked at each time.
+
+        Raises:
+            WarehouseConfigurationError: That is not to be connected to.
+            WarehouseUnavailable: It does not answer.
+        """
+        place = self.service.address(config)
+        if place is None:
+            return self.service.destination(config, staging)
+        with _explained(self.service.name, place):
+            addresses = self._hosts.addresses(*place)
+            if self.service.pinned is None:
+                return self.service.destination(config, staging)
+            return self.service.pinned(config, staging, str(first_reachable(addresses, place[1], REACH_TIMEOUT)))
 
     def _check_connected(
         self, config: Configuration, schema: str, explain: Callable[[BaseException], WarehouseError]
     ) -> list[WarehouseTestResult]:
         """Connect, make a schema and a table in it, write a row, and drop the schema, whatever happened in it."""
         try:
-            with open_client(self.service.destination(config, f"{schema}_staging"), schema) as client:
+            with open_client(self._destination(config, f"{schema}_staging"), schema) as client:
                 sql = client.sql_client
 
                 def write() -> None:
@@ -121,8 +137,27 @@ class CloudWarehouse(Warehouse):
             return [failed, *skipped(_CONNECTED[1:])]
 
 
+@contextmanager
+def _explained(name: str, place: tuple[str, int]) -> Iterator[None]:
+    """Makes errors of a destination of those of connecting."""
+    try:
+        yield
+    except HostRefused as error:
+        raise refused_host(error) from error
+    except OSError as error:
+        raise WarehouseUnavailable(
+            f"{name} at {place[0]}:{place[1]} cannot be reached: {own_words(error, 'no connection')}.",
+            "Check the host and the port, and that the service accepts connections from here.",
+        ) from error
+
+
 CONNECT = "Connect"
 _CONNECTED = (CONNECT, CREATE_SCHEMA, WRITE, DROP)
+
+
+def _explainer(service: CloudService, config: Configuration) -> Callable[[BaseException], WarehouseError]:
+    hidden = service.secrets(config)
+    return explainer(service.name, service.extra, hidden, service.refusals, repeats_answers=service.repeats_answers)
 
 
 def _is_installed(module: str) -> bool:

@@ -1,5 +1,6 @@
 """What the data lake declares."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -37,6 +38,12 @@ def check_prefix(value: str) -> None:
         raise ValueError("holds `.` or `..` as the name of a folder: send the path that is meant, without it")
 
 
+def check_part_of_host(value: str) -> None:
+    """What becomes part of a host's name, or of the path right after it, where other characters would name another."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
+        raise ValueError("may hold letters, digits, '.', '_' and '-', and begins with a letter or a digit")
+
+
 class DataLakeConfig(fields.Network):
     """Where the files are, and in which form."""
 
@@ -70,6 +77,7 @@ class DataLakeConfig(fields.Network):
         required_when={"storage_provider": ("AWS", "GCS")},
         permanent=True,
         example="my-lake",
+        check=check_part_of_host,
     )
     prefix_path: str | None = setting(
         title="Prefix",
@@ -84,6 +92,7 @@ class DataLakeConfig(fields.Network):
         required_when={"storage_provider": "AWS"},
         permanent=True,
         example="eu-west-1",
+        check=check_part_of_host,
     )
     aws_access_key_id: str | None = setting(
         title="Access key",
@@ -102,14 +111,20 @@ class DataLakeConfig(fields.Network):
         description="The Azure storage account.",
         required_when={"storage_provider": "ADLS"},
         permanent=True,
+        check=check_part_of_host,
     )
     container_name: str | None = setting(
-        title="Container", description="Its container.", required_when={"storage_provider": "ADLS"}, permanent=True
+        title="Container",
+        description="Its container.",
+        required_when={"storage_provider": "ADLS"},
+        permanent=True,
+        check=check_part_of_host,
     )
     tenant_id: str | None = setting(
         title="Tenant id",
         description="The service principal's tenant id.",
         required_when={"storage_provider": "ADLS"},
+        check=check_part_of_host,
     )
     client_id: str | None = setting(
         title="Client id",
