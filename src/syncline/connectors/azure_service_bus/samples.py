@@ -65,7 +65,7 @@ def decode_sample(table: pa.Table, context: SourceContext, seconds: float) -> tu
 
     assert isinstance(context.config, AzureServiceBusConfig)  # noqa: S101 - the registry of connectors pairs them
     config = context.config
-    schemas = schema_registry(context, timeout=seconds, attempts=1)
+    schemas = schema_registry(context, timeout=seconds, attempts=1, patience=seconds)
     try:
         columns, rejects = decode_batch(table, config.message_type or "Json", config.effective_sync_type, schemas)
     finally:

@@ -10,7 +10,9 @@ REGISTRY_TYPES = ("Avro", "Protobuf")
 _LONGEST_REQUEST = 10.0
 
 
-def schema_registry(context: SourceContext, *, timeout: float, attempts: int = ATTEMPTS) -> SchemaRegistry | None:
+def schema_registry(
+    context: SourceContext, *, timeout: float, attempts: int = ATTEMPTS, patience: float | None = None
+) -> SchemaRegistry | None:
     """A client of the registry; None where the messages need none. It connects when it is first asked.
 
     Azure Schema Registry takes no key: it is asked with a token of Microsoft Entra, where the connection has that.
@@ -19,6 +21,7 @@ def schema_registry(context: SourceContext, *, timeout: float, attempts: int = A
         context: The connection.
         timeout: Seconds that one request may take; ten are the most.
         attempts: How often the servers are asked before the registry counts as unavailable.
+        patience: Seconds in which servers that are busy are asked again; without it `attempts` alone counts.
     """
     config = context.config
     if not isinstance(config, AzureServiceBusConfig) or config.message_type not in REGISTRY_TYPES:
@@ -35,4 +38,5 @@ def schema_registry(context: SourceContext, *, timeout: float, attempts: int = A
         hosts=context.hosts,
         timeout=seconds,
         attempts=attempts,
+        patience=patience,
     )

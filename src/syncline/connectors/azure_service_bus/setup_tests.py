@@ -157,7 +157,8 @@ async def _message_type(state: _State) -> tuple[str, str]:
 
 async def _schema_registry(state: _State) -> tuple[str, str]:
     servers = state.config.schema_registry_urls or []
-    registry = schema_registry(state.context, timeout=state.seconds / max(1, len(servers)), attempts=1)
+    seconds = state.seconds
+    registry = schema_registry(state.context, timeout=seconds / max(1, len(servers)), attempts=1, patience=seconds)
     if registry is None:
         return "The messages need none.", ""
     try:

@@ -12,8 +12,11 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Generator, Hashable, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from itertools import count
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 import certifi
 import httpx
@@ -46,15 +49,20 @@ _MOST_BYTES = 16 * 1024 * 1024
 _MOST_REFERENCES = 500
 _UNKNOWN_CODES = (40401, 40402, 40403)
 """Error codes of the registry that say that it does not have a subject, a version or a schema."""
+_MOST_REDIRECTS = 5
+_PORTS = {"http": 80, "https": 443}
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 
 
 class _Trouble(Exception):  # noqa: N818 - not an error yet: asking again may help
     """A server that cannot answer now."""
 
-    def __init__(self, failure: SourceError, pause: float | None = None) -> None:
+    def __init__(self, failure: SourceError, pause: float | None = None, *, is_busy: bool = False) -> None:
         self.failure = failure
         self.pause = pause
+        """Seconds for which the server asks to be left alone."""
+        self.is_busy = is_busy
+        """Whether the server answered that it has too much to do."""
 
 
 class _BearerAuth(httpx.Auth):
@@ -80,6 +88,7 @@ class SchemaRegistry:
         timeout: float = 10.0,
         attempts: int = ATTEMPTS,
         first_pause: float = _FIRST_PAUSE,
+        patience: float | None = None,
     ) -> None:
         """
         Args:
@@ -91,6 +100,8 @@ class SchemaRegistry:
             timeout: Seconds that one request may take.
             attempts: How often the servers are asked before the registry counts as unavailable.
             first_pause: Seconds before they are asked again; the pause doubles each time.
+            patience: Seconds in which servers that are busy are asked again, however often that is, and that no
+                question exceeds; without it `attempts` alone counts.
         """
         self._urls = [_url(address) for address in urls]
         self._auth = httpx.BasicAuth(key, secret or "") if key is not None else None
@@ -99,6 +110,7 @@ class SchemaRegistry:
         self._timeout = timeout
         self._attempts = attempts
         self._first_pause = first_pause
+        self._patience = patience
         self._client: httpx.Client | None = None
         self._lock = threading.RLock()
         self._kept: dict[Hashable, Any] = {}
@@ -160,24 +172,27 @@ class SchemaRegistry:
             return ["AVRO"]
         try:
             kinds = json.loads(self._get("/schemas/types", "the types of schemas"))
-        except (ValueError, UnknownSchema):
+        except (ValueError, RecursionError, UnknownSchema):
             kinds = None
         if not isinstance(kinds, list):
             raise _not_a_registry(self._urls[0], "it does not name the types of schemas that it keeps")
         return [str(kind) for kind in kinds]
 
     def _add_references(self, entry: dict[str, Any], found: dict[str, str], above: frozenset[str]) -> None:
-        for reference in entry.get("references") or []:
+        references = entry.get("references") or []
+        for reference in references if isinstance(references, list) else [references]:
             try:
                 name, subject, version = reference["name"], reference["subject"], int(reference["version"])
-            except (TypeError, KeyError, ValueError):
+                subject_path = quote(subject, safe="")
+                name.encode()
+            except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
                 raise UnusableSchema("The schema has a reference without name, subject or version.") from None
             if name in found:
                 continue
             if name in above or len(found) + len(above) >= _MOST_REFERENCES:
                 raise UnusableSchema(f"The references of the schema go round in a circle, or too far, at {name!r}.")
             # Deleted versions are asked for too: a message written before the deletion still needs them.
-            path = f"/subjects/{quote(subject, safe='')}/versions/{version}?deleted=true"
+            path = f"/subjects/{subject_path}/versions/{version}?deleted=true"
             referred = self._entry(path, f"version {version} of {subject}")
             self._add_references(referred, found, above | {name})
             found[name] = referred["schema"]
@@ -186,7 +201,7 @@ class SchemaRegistry:
         text = self._get(path, subject)
         try:
             entry = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             entry = None
         if not isinstance(entry, dict) or not isinstance(entry.get("schema"), str):
             raise _not_a_registry(self._urls[0], "its answer has no schema")
@@ -194,7 +209,8 @@ class SchemaRegistry:
 
     def _get(self, path: str, subject: str) -> str:
         """The first good answer of a server, as text."""
-        for attempt in range(1, self._attempts + 1):
+        began = time.monotonic()
+        for attempt in count(1):
             troubles: list[_Trouble] = []
             for url in self._urls:
                 try:
@@ -208,18 +224,41 @@ class SchemaRegistry:
                 asked = ", ".join(self._urls)
                 raise UnknownSchema(f"The schema registry does not know {subject} (asked: {asked}).")
             transient = next((each for each in troubles if not _is_final(each.failure)), None)
-            if attempt == self._attempts or transient is None:
+            if transient is None:
                 raise troubles[0].failure
-            pause = self._first_pause * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311
-            time.sleep(min(_LONGEST_PAUSE, max(pause, transient.pause or 0)))
+            pause = self._first_pause * 2 ** min(attempt - 1, 16) * random.uniform(0.5, 1.5)  # noqa: S311
+            pause = min(_LONGEST_PAUSE, max(pause, transient.pause or 0))
+            if not self._asks_again(attempt, any(each.is_busy for each in troubles), time.monotonic() + pause - began):
+                raise troubles[0].failure
+            time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
+
+    def _asks_again(self, attempt: int, is_busy: bool, seconds: float) -> bool:
+        """Whether the servers are asked again after so many attempts, so many seconds after the first."""
+        if self._patience is None:
+            return attempt < self._attempts
+        return (is_busy or attempt < self._attempts) and seconds < self._patience
 
     def _ask(self, url: str, path: str) -> str | None:
         """The answer of one server; None when it does not know."""
+        address = f"{url}{path}"
+        for _ in range(_MOST_REDIRECTS):
+            response, text = self._answer(url, address)
+            if not response.has_redirect_location:
+                break
+            address = _redirected(url, address, response)
+        if response.status_code == 200:
+            return text
+        if response.status_code == 404 and _says_unknown(text):
+            return None
+        raise _refusal(url, response, text)
+
+    def _answer(self, url: str, address: str) -> tuple[httpx.Response, str]:
+        """What a server answers at an address, and its text."""
         deadline = time.monotonic() + self._timeout
         content = bytearray()
         try:
-            with self._opened().stream("GET", f"{url}{path}", auth=self._auth_for(url)) as response:
+            with self._opened().stream("GET", address, auth=self._auth_for(url)) as response:
                 for chunk in response.iter_bytes():
                     content += chunk
                     if len(content) > _MOST_BYTES:
@@ -236,12 +275,7 @@ class SchemaRegistry:
                     "HTTP), and that this machine reaches it.",
                 )
             ) from error
-        text = content.decode("utf-8", "replace")
-        if response.status_code == 200:
-            return text
-        if response.status_code == 404 and _says_unknown(text):
-            return None
-        raise _refusal(url, response, text)
+        return response, content.decode("utf-8", "replace")
 
     def _auth_for(self, url: str) -> httpx.Auth | None:
         if self._azure_token is not None and _is_azure(url):
@@ -276,7 +310,7 @@ def _says_unknown(text: str) -> bool:
     """Whether it is the registry itself that says so, and not some server that has no such page."""
     try:
         answer = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     if not isinstance(answer, dict):
         return False
@@ -302,20 +336,22 @@ def _refusal(url: str, response: httpx.Response, text: str) -> _Trouble:
                 "Check config.schema_registry_key and config.schema_registry_secret, and that they may read schemas.",
             )
         )
+    pause = _seconds(response.headers.get("Retry-After"))
     if status == 429:
-        pause = _seconds(response.headers.get("Retry-After"))
         failure = SourceThrottled(
             f"The schema registry {url} is busy and asks to be left alone.",
             "The sync goes on by itself in a moment.",
             retry_after_seconds=max(pause, 10.0),
         )
-        return _Trouble(failure, pause)
+        return _Trouble(failure, pause, is_busy=True)
     if status in _BUSY:
         return _Trouble(
             SourceUnavailable(
                 f"The schema registry {url} failed (status {status}).",
                 "The sync tries again by itself; if this repeats, look into the registry's own log.",
-            )
+            ),
+            pause,
+            is_busy=status == 503,
         )
     return _Trouble(_not_a_registry(url, f"status {status}"))
 
@@ -332,7 +368,38 @@ def _is_final(failure: SourceError) -> bool:
 
 
 def _seconds(text: str | None) -> float:
-    return min(float(text), _LONGEST_PAUSE) if text and text.isdecimal() else 0.0
+    """The seconds that a `Retry-After` says, in either of its forms (RFC 9110, section 10.2.3)."""
+    if not text:
+        return 0.0
+    if text.isascii() and text.isdecimal():
+        return min(float(text[:9]), _LONGEST_PAUSE)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return min(max(0.0, (moment - datetime.now(UTC)).total_seconds()), _LONGEST_PAUSE)
+
+
+def _redirected(url: str, address: str, response: httpx.Response) -> str:
+    """Where a server sends its caller on to, which has to be a place of its own: the credentials go along."""
+    found = urljoin(address, response.headers["Location"])
+    here, there = urlsplit(address), urlsplit(found)
+    try:
+        same_port = (there.port or _PORTS.get(there.scheme)) == (here.port or _PORTS.get(here.scheme))
+        is_own = there.scheme == here.scheme and there.hostname == here.hostname and same_port
+    except ValueError:  # no port at all
+        is_own = False
+    if not is_own:
+        raise _Trouble(
+            SourceConfigurationError(
+                f"The schema registry {url} sends its callers on to another server (status {response.status_code}).",
+                "Name the server that has the schemas in config.schema_registry_urls: the key and the secret go to no "
+                "other.",
+            )
+        )
+    return urlunsplit(there._replace(fragment=""))
 
 
 def _reason(error: httpx.HTTPError, timeout: float) -> str:

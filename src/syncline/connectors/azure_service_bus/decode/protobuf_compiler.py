@@ -7,6 +7,7 @@ can be imported without a reference. Takes a tenth of a second for each schema, 
 
 import base64
 import binascii
+import errno
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,8 @@ from syncline.connectors.schema_registry import RegisteredSchema, UnusableSchema
 _MAIN = "syncline/schema.proto"
 """The name that a schema has here; a registry gives it none."""
 _SECONDS = 30.0
+_FAULTS_OF_NAMES = (errno.ENAMETOOLONG, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.EILSEQ)
+"""What the system says of names that no file can have, or that are a file's and a folder's at once."""
 
 CONFLUENT_FILES = {
     "confluent/meta.proto": """
@@ -76,7 +79,7 @@ def compile_file(registered: RegisteredSchema) -> FileDescriptor:
             _add_known(pool, proto)
             pool.AddSerializedFile(proto.SerializeToString())
         return pool.FindFileByName(ready[-1].name)
-    except (TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError, ValueError, RecursionError) as error:
         raise UnusableSchema(f"The schema is no valid Protobuf schema: {brief(error)}.") from None
 
 
@@ -165,8 +168,15 @@ def _write(root: Path, name: str, text: str) -> None:
     if relative.is_absolute() or ".." in relative.parts or "\\" in name or "\0" in name or not relative.parts:
         raise UnusableSchema(f"The schema refers to a file named {name!r}, which is no name of a .proto file.")
     path = root / relative
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    except UnicodeEncodeError as error:
+        raise UnusableSchema(f"The schema has text that is not Unicode: {brief(error)}.") from None
+    except OSError as error:
+        if error.errno not in _FAULTS_OF_NAMES:
+            raise
+        raise UnusableSchema(f"The schema refers to a file whose name cannot be one: {brief(error)}.") from None
 
 
 def _known_folders() -> list[Path]:
