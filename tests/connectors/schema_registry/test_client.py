@@ -1,5 +1,6 @@
 """Asking a schema registry: it either gives a schema, says that there is none, or there is a clear failure."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -192,3 +193,77 @@ def test_the_setup_can_be_checked(server: SchemaRegistryServer) -> None:
 def test_an_address_without_a_scheme_means_https() -> None:
     with pytest.raises(SourceUnavailable, match=r"https://127\.0\.0\.1:1"):
         client("127.0.0.1:1", attempts=1).check()
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("location", ["/moved/schemas/ids/1", "{url}/moved/schemas/ids/1", "../../moved"])
+def test_a_redirect_within_the_server_is_followed(server: SchemaRegistryServer, status: int, location: str) -> None:
+    server.faults.append(Fault(status, headers={"Location": location.format(url=server.url)}))
+    server.faults.append(Fault(200, b'{"schema": "\\"moved\\""}'))
+    assert client(server.url).schema(SchemaId(1)).text == '"moved"'
+    assert len(server.requests) == 2
+    assert "moved" in server.requests[1]
+
+
+@pytest.mark.parametrize(
+    "other", ["http://localhost:{port}/", "https://127.0.0.1:{port}/", "//127.0.0.1:1/", "http://["]
+)
+def test_no_other_server_gets_the_credentials(server: SchemaRegistryServer, other: str) -> None:
+    port = server.url.rpartition(":")[2]
+    server.broken = Fault(302, headers={"Location": other.format(port=port)})
+    with pytest.raises(SourceConfigurationError, match="on to another server"):
+        client(server.url).schema(SchemaId(1))
+    assert len(server.requests) == 1
+
+
+def test_redirects_without_end_are_a_failure(server: SchemaRegistryServer) -> None:
+    server.broken = Fault(302, headers={"Location": "/again"})
+    with pytest.raises(SourceConfigurationError, match="status 302"):
+        client(server.url).schema(SchemaId(1))
+    assert len(server.requests) < 10
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("after", [None, "0", "Thu, 01 Jan 1970 00:00:00 GMT", "soon"])
+def test_a_busy_server_is_asked_again_as_long_as_there_is_time(
+    server: SchemaRegistryServer, status: int, after: str | None
+) -> None:
+    headers = {} if after is None else {"Retry-After": after}
+    server.faults.extend([Fault(status, headers=headers)] * 6)
+    assert client(server.url, attempts=1, patience=10).check() == ["JSON", "PROTOBUF", "AVRO"]
+
+
+def test_a_busy_server_that_asks_for_more_time_than_there_is_fails_at_once(server: SchemaRegistryServer) -> None:
+    server.broken = Fault(503, headers={"Retry-After": "8"})
+    began = time.monotonic()
+    with pytest.raises(SourceUnavailable, match="status 503"):
+        client(server.url, attempts=1, patience=4).check()
+    assert len(server.requests) == 1
+    assert time.monotonic() - began < 4
+
+
+def test_patience_is_for_busy_servers_alone(server: SchemaRegistryServer) -> None:
+    server.broken = Fault(500)
+    with pytest.raises(SourceUnavailable):
+        client(server.url, attempts=1, patience=10).check()
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "references",
+    [5, "x", {"name": "a"}, [5], [{}], [{"name": 1, "subject": "s", "version": 1}],
+     [{"name": "a", "subject": 7, "version": 1}], [{"name": "a", "subject": "\ud800", "version": 1}],
+     [{"name": "\ud800", "subject": "s", "version": 1}], [{"name": "a", "subject": "s", "version": "x"}]],
+)  # fmt: skip
+def test_references_that_make_no_sense_are_the_schemas_fault(server: SchemaRegistryServer, references: object) -> None:
+    server.broken = Fault(200, json.dumps({"schema": '"int"', "references": references}).encode())
+    with pytest.raises(UnusableSchema):
+        client(server.url).schema(SchemaId(1))
+
+
+def test_an_answer_nested_without_end_is_no_registrys(server: SchemaRegistryServer) -> None:
+    server.broken = Fault(200, b"[" * 100_000)
+    with pytest.raises(SourceConfigurationError):
+        client(server.url).schema(SchemaId(1))
+    with pytest.raises(SourceConfigurationError):
+        client(server.url).check()

@@ -159,7 +159,8 @@ class SchemaRegistry:
             self._add_references(entry, references, frozenset())
         except UnknownSchema as error:
             raise UnusableSchema(f"The schema {identifier} refers to another that is not there. {error}") from None
-        return RegisteredSchema(entry["schema"], entry.get("schemaType") or "AVRO", references)
+        kind = str(entry.get("schemaType") or "AVRO").encode("ascii", "replace").decode()
+        return RegisteredSchema(entry["schema"], kind, references)
 
     def check(self) -> list[str]:
         """The types of schemas that the registry keeps: a request that proves the address and the credentials.
@@ -384,17 +385,18 @@ def _seconds(text: str | None) -> float:
 
 def _redirected(url: str, address: str, response: httpx.Response) -> str:
     """Where a server sends its caller on to, which has to be a place of its own: the credentials go along."""
-    found = urljoin(address, response.headers["Location"])
-    here, there = urlsplit(address), urlsplit(found)
+    here = urlsplit(address)
     try:
+        there = urlsplit(urljoin(address, response.headers["Location"]))
         same_port = (there.port or _PORTS.get(there.scheme)) == (here.port or _PORTS.get(here.scheme))
         is_own = there.scheme == here.scheme and there.hostname == here.hostname and same_port
-    except ValueError:  # no port at all
+    except ValueError:  # no address at all
         is_own = False
     if not is_own:
         raise _Trouble(
             SourceConfigurationError(
-                f"The schema registry {url} sends its callers on to another server (status {response.status_code}).",
+                f"{url} does not answer as a schema registry does: it sends its callers on to another server (status "
+                f"{response.status_code}).",
                 "Name the server that has the schemas in config.schema_registry_urls: the key and the secret go to no "
                 "other.",
             )

@@ -5,7 +5,8 @@ to hold. int is INT, long LONG, float FLOAT, double DOUBLE, boolean BOOLEAN, byt
 STRING; array, map and record are JSON. Of the logical types decimal is DECIMAL, date LOCALDATE, timestamp-* INSTANT,
 local-timestamp-* LOCALDATETIME, uuid STRING, duration JSON, and time-* STRING such as 12:30:00.000000. Times keep
 microseconds, since no destination has more. A union is nullable where null is one of its types, and of several others
-the narrowest type that holds the values of all.
+the narrowest type that holds the values of all. A union of several named types (records, enums, fixed) is JSON that
+says which one a value is of, as Avro's JSON encoding does: {"Created": {"id": 7}}.
 
 Timestamps, dates, times and decimals of first-level fields are read as the integers and bytes that they are, and
 converted for the whole column.
@@ -25,6 +26,12 @@ import pyarrow as pa
 from fastavro.read import LOGICAL_READERS
 
 from syncline.connectors.azure_service_bus.decode import json_values, moments
+from syncline.connectors.azure_service_bus.decode.avro_written import (
+    branch_names,
+    named_branches,
+    with_branches,
+    written,
+)
 from syncline.connectors.azure_service_bus.decode.numbers import unscaled_column
 from syncline.connectors.azure_service_bus.decode.outcome import Undecodable, brief
 from syncline.connectors.schema_registry import RegisteredSchema, UnusableSchema
@@ -80,6 +87,8 @@ class AvroSchema:
     fields: tuple[AvroField, ...]
     _parsed: Schema
     _reader: Callable[..., Any]
+    _branches: dict[str, str]
+    """What the branches of unions of several named types are called, by their full names."""
 
     def read(self, stream: BytesIO) -> Any:
         """The next value of a stream.
@@ -88,7 +97,10 @@ class AvroSchema:
             Undecodable: What is there was not written with this schema.
         """
         try:
-            return self._reader(stream, self._parsed, None)
+            if not self._branches:
+                return self._reader(stream, self._parsed, None)
+            value = self._reader(stream, self._parsed, None, return_named_type=True, return_named_type_override=True)
+            return with_branches(value, self._branches)
         except RecursionError:
             raise Undecodable("The content is nested too deeply.") from None
         except EOFError:
@@ -121,31 +133,34 @@ def _compile(registered: RegisteredSchema, *, is_whole: bool) -> AvroSchema:
     named: Named = {}
     try:
         for text in registered.references.values():
-            fastavro.parse_schema(json.loads(text), named_schemas=named)
-        parsed = fastavro.parse_schema(json.loads(registered.text), named_schemas=named)
+            fastavro.parse_schema(written(json.loads(text)), named_schemas=named)
+        parsed = fastavro.parse_schema(written(json.loads(registered.text)), named_schemas=named)
+        return _compiled(parsed, named, is_whole=is_whole)
+    except UnusableSchema:
+        raise
     except Exception as error:  # the parser lets errors of every kind through
         raise UnusableSchema(f"The schema is no valid Avro schema: {_named(error)}.") from None
-    return _compiled(parsed, named, is_whole=is_whole)
 
 
 def _compiled(parsed: Schema, named: Named, *, is_whole: bool) -> AvroSchema:
     walk = _Walk(named)
     walk.visit(parsed, ())
+    branches = branch_names(walk.unions, named)
     # The fast reader goes as deep as the bytes say, until the stack ends and the process with it.
     reader = fastavro._read_py.schemaless_reader if walk.is_recursive else fastavro.schemaless_reader
     if is_whole:
-        return AvroSchema(False, (), parsed, reader)
+        return AvroSchema(False, (), parsed, reader, branches)
     record = _sole_branch(parsed, named)
     if not (isinstance(record, dict) and record.get("type") in ("record", "error")):
         column = _field("value", parsed, named)
-        return AvroSchema(False, (column,) if column else (), parsed, reader)
+        return AvroSchema(False, (column,) if column else (), parsed, reader, branches)
     fields: list[AvroField] = []
     for field in record["fields"]:
         stripped = None if walk.is_recursive else _strip(field, named)
         column = _field(f"value_{field['name']}", field["type"], named) if stripped is None else stripped
         if column is not None:
             fields.append(column)
-    return AvroSchema(True, tuple(fields), parsed, reader)
+    return AvroSchema(True, tuple(fields), parsed, reader, branches)
 
 
 def _sole_branch(schema: Schema, named: Named) -> Schema:
@@ -194,7 +209,7 @@ def _field(name: str, schema: Schema, named: Named) -> AvroField | None:
     if not branches:
         return None
     found = [_column_type(branch, named) for branch in branches]
-    column_type = reduce(types.join, found)
+    column_type = reduce(types.join, found) if len(named_branches(branches, named)) < 2 else types.JSON
     if len(set(found)) > 1 and column_type.kind in (Kind.LOCALDATE, Kind.LOCALDATETIME, Kind.INSTANT):
         column_type = types.STRING
     if column_type == types.JSON:
@@ -264,6 +279,8 @@ class _Walk:
         self._named = named
         self.is_recursive = False
         self.has_floats = False
+        self.unions: list[list[Schema]] = []
+        """Those of several named types."""
         self._seen: set[str] = set()
 
     def visit(self, schema: Schema, above: tuple[str, ...]) -> None:
@@ -272,6 +289,8 @@ class _Walk:
             raise UnusableSchema(f"The schema is nested more than {_MOST_DEPTH} levels deep.")
         self.has_floats |= schema in _FLOATS or (isinstance(schema, dict) and schema["type"] in _FLOATS)
         if isinstance(schema, list):
+            if len(named_branches(schema, self._named)) > 1:
+                self.unions.append(schema)
             for branch in schema:
                 self.visit(branch, (*above, ""))
         elif isinstance(schema, dict):

@@ -35,5 +35,5 @@ EMPTY_BODY = "The body is empty."
 
 def brief(error: Exception) -> str:
     """What an error says, on one line of bounded length, for the reason of a reject."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split()).encode("utf-8", "replace").decode() or type(error).__name__
     return (text if len(text) <= 300 else f"{text[:300]}...").rstrip(".")
