@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -32,8 +33,10 @@ POST = b"\r\n".join(
 class Served:
     """A server with short time limits."""
 
-    def __init__(self, url: str, key: dict[str, str]) -> None:
+    def __init__(self, url: str, folder: Path) -> None:
         self.url = url
+        self.home, self.log = folder / "home", folder / "log"
+        key = json.loads((self.home / "api-key.json").read_text())
         self.auth = httpx.BasicAuth(key["key"], key["secret"])
         self.host, _, port = url.removeprefix("http://").partition(":")
         self.port = int(port)
@@ -74,7 +77,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with processes.running(
         ["up", "--port", "0"], ready_file=folder / "up.json", log_file=folder / "log", environment=environment
     ) as state:
-        yield Served(state["url"], json.loads((folder / "home" / "api-key.json").read_text()))
+        yield Served(state["url"], folder)
 
 
 async def rest_of(reader: asyncio.StreamReader) -> bytes:
@@ -123,6 +126,25 @@ async def test_a_slow_body_is_cut_off_and_an_honest_one_is_not(served: Served) -
         answer = await rest_of(slow)
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"RequestTimeout" in answer
+
+
+async def test_a_client_that_hangs_up_leaves_the_queue_of_writers(served: Served) -> None:
+    other = sqlite3.connect(served.home / "syncline.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    async with served.connections(1) as ((patient, first),):
+        first.write(served.post + b'{"name":"1st"}')
+        async with served.connections(1) as ((_, second),):
+            second.write(served.post + b'{"name":"2nd"}')
+            assert await served.health() == 200, "by now the second waits"
+        async with asyncio.timeout(30):
+            while "the store is not available" not in served.log.read_text():  # noqa: ASYNC110 - another process's
+                await asyncio.sleep(0.01)
+        other.execute("COMMIT")
+        assert (await patient.readline()).split()[1] == b"201"
+    names = [row[0] for row in other.execute("SELECT name FROM groups")]
+    other.close()
+    assert "1st" in names
+    assert "2nd" not in names
 
 
 async def test_a_head_that_does_not_end_is_refused(served: Served) -> None:
