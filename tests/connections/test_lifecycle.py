@@ -7,9 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from syncline.connections import setup_tests
+from syncline.connections import service, setup_tests
 from syncline.settings import Settings
-from tests.connections.support import FAILED, PASSED, UseResults, create, stored
+from syncline.store.database import Database
+from syncline.store.models import Run, RunState
+from tests.connections.support import FAILED, PASSED, UseResults, all_runs, create, stored
 
 
 @pytest.mark.usefixtures("destination")
@@ -185,6 +187,22 @@ async def test_a_connection_is_deleted_while_its_sync_is_under_way(
     assert response.json() == {"code": "Success", "message": f"Connection with id '{data['id']}' has been deleted"}
     assert list((settings.home / "locks").iterdir()) == []
     await create(client, body)  # its schema is free again
+
+
+@pytest.mark.parametrize("count", [0, 4, 5])
+async def test_a_long_history_is_deleted_in_steps(
+    client: httpx.AsyncClient, body: dict[str, Any], settings: Settings, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(service, "RUNS_AT_ONCE", 2)
+    data = await create(client, body, paused=True)
+    database = Database(settings.store_url)
+    async with database.session() as session:
+        session.add_all(
+            Run(connection_id=data["id"], trigger="schedule", state=RunState.SUCCEEDED) for _ in range(count)
+        )
+    await database.close()
+    assert (await client.delete(f"/v1/connections/{data['id']}")).status_code == 200
+    assert await all_runs(settings, data["id"]) == []
 
 
 @pytest.mark.parametrize(("method", "suffix"), [("GET", ""), ("POST", "/sync"), ("POST", "/test"), ("DELETE", "")])

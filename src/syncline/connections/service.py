@@ -2,9 +2,10 @@
 
 import asyncio
 import shutil
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,9 +23,12 @@ from syncline.engine.locks import ConnectionLock
 from syncline.networking import HostPolicy, refuse_hosts
 from syncline.settings import Settings
 from syncline.store.database import Database
-from syncline.store.models import Connection, Group
+from syncline.store.models import Connection, Group, Run
 from syncline.store.sealing import Sealer
 from syncline.store.stored_secrets import seal_into
+
+RUNS_AT_ONCE = 1_000
+"""Runs that are deleted in one transaction."""
 
 _STORED_AS_SENT = (
     "service",
@@ -157,11 +161,22 @@ async def delete_connection(
             "or wait for its end, and delete the connection again."
         )
     try:
+        await _delete_runs(database, connection_id)
         async with database.session() as session:
             await session.delete(await lock_connection(session, caller, connection_id))
         await asyncio.to_thread(shutil.rmtree, working_directory(home, connection_id), ignore_errors=True)
     finally:
         lock.release(remove=True)
+
+
+async def _delete_runs(database: Database, connection_id: str) -> None:
+    """Delete a connection's history in steps, between which others write: it may be long."""
+    some = select(Run.id).where(Run.connection_id == connection_id).limit(RUNS_AT_ONCE)
+    found: Sequence[str] = [""]
+    while found:
+        async with database.session() as session:
+            found = (await session.scalars(delete(Run).where(Run.id.in_(some)).returning(Run.id))).all()
+        await asyncio.sleep(0)
 
 
 async def _get_group(session: AsyncSession, caller: Caller, group_id: str) -> Group:
