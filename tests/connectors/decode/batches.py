@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from syncline.connectors.azure_service_bus.decode import REJECT_SCHEMA
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
 from syncline.warehouses import types
 
@@ -47,5 +48,6 @@ def check_complete(bodies: Sequence[bytes], rows: pa.Table, rejects: pa.Table) -
     accepted, rejected = rows.column("sequence_num").to_pylist(), rejects.column("sequence_num").to_pylist()
     assert accepted == sorted(accepted)
     assert sorted(accepted + rejected) == list(range(1, len(bodies) + 1))
+    assert rejects.schema.equals(REJECT_SCHEMA, check_metadata=True)
     assert rejects.column("body").to_pylist() == [bodies[number - 1] for number in rejected]
     assert all(rejects.column("reason").to_pylist())

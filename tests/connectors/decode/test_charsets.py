@@ -31,7 +31,6 @@ def reason(body: bytes, content_type: str | None = None, content_encoding: str |
 @pytest.mark.parametrize(
     ("body", "content_type", "expected"),
     [
-        (b"", None, ""),
         ("Zoë".encode(), None, "Zoë"),
         ("Zoë".encode(), "text/plain", "Zoë"),
         ("Zoë".encode(), "text/plain; charset=UTF-8", "Zoë"),
@@ -98,7 +97,8 @@ def test_declared_texts_come_back(texts: list[str], charset: str) -> None:
         each.removeprefix("\ufeff") if "-le" in charset or "-be" in charset or charset == "utf-8" else each
         for each in texts
     ]
-    assert rows.column("value").to_pylist() == expected
+    # A body without a character is none at all, a byte order mark or not.
+    assert rows.column("value").to_pylist() == [each or None for each in expected]
 
 
 @given(st.lists(st.binary(max_size=20)), st.sampled_from([None, "text/plain;charset=utf-16", "charset=x", "charset="]))

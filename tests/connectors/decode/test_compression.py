@@ -54,15 +54,14 @@ def test_a_body_is_decompressed_as_its_content_encoding_says(encoding: str | Non
     [
         ("br", b"x", "'br' is not known"),
         ("gzip", DOCUMENT, "not gzip"),
-        ("gzip", b"", "ends too early"),
         ("gzip", gzip.compress(DOCUMENT)[:-1], "ends too early"),
         ("gzip", gzip.compress(DOCUMENT) + b"xyz", "not gzip"),
         ("deflate", zlib.compress(DOCUMENT) + b"x", "after its end"),
         ("deflate", b"\xff\xff\xff", "not deflate"),
         ("gzip," * 10, b"x", "more than 3 layers"),
-        ("gzip", gzip.compress(bytes(50_000_000)), "too much"),
+        ("gzip", gzip.compress(bytes(50_000_000), mtime=0), "too much"),
         ("deflate", zlib.compress(bytes(50_000_000)), "too much"),
-        ("gzip, gzip", gzip.compress(gzip.compress(bytes(50_000_000))), "too much"),
+        ("gzip, gzip", gzip.compress(gzip.compress(bytes(50_000_000), mtime=0), mtime=0), "too much"),
     ],
     ids=identifier,
 )

@@ -85,7 +85,9 @@ def json_corpus(server: SchemaRegistryServer, folder: Path) -> Corpus:
     corpus.add(b"[]", {"value": []})
     corpus.add(b"null", {"value": None})
     corpus.add(b"{}", {})
-    for body in (b"{", b'{"small": NaN}', b"", b"\xff", b"[" * 2000):
+    corpus.add(b"", {})
+    corpus.add_amqp({}, value_body=None, properties={})
+    for body in (b"{", b'{"small": NaN}', b"\xff", b"[" * 2000):
         corpus.add(body, None)
     corpus.add(b"{}", None, content_encoding="gzip")
     return corpus
@@ -110,7 +112,7 @@ def text_corpus(server: SchemaRegistryServer, folder: Path) -> Corpus:
     corpus.add([b"one ", b"two"], {"value": "one two"})
     corpus.add_amqp({"value": "Zoë"}, value_body="Zoë", properties={})
     corpus.add_amqp({"value": "5"}, value_body=5, properties={})
-    corpus.add(b"", {"value": ""})
+    corpus.add(b"", {"value": None})
     corpus.add(b"\xff", None)
     corpus.add(b"text", None, content_type="text/plain; charset=klingon")
     return corpus
@@ -125,7 +127,7 @@ def xml_corpus(server: SchemaRegistryServer, folder: Path) -> Corpus:
     corpus.add_amqp({"value": document}, value_body=document, properties={})
     latin = '<?xml version="1.0" encoding="iso-8859-1"?><a>Zoë</a>'
     corpus.add(latin.encode("latin-1"), {"value": latin}, content_type="application/xml")
-    for body in (b"<a>", b"", b'<!DOCTYPE a [<!ENTITY e "&e;">]><a>&e;</a>'):
+    for body in (b"<a>", b'<!DOCTYPE a [<!ENTITY e "&e;">]><a>&e;</a>'):
         corpus.add(body, None)
     return corpus
 
@@ -155,7 +157,7 @@ def avro_corpus(server: SchemaRegistryServer, folder: Path) -> Corpus:
     seen = {**newer, "yes": None, "inner": {"at": "2024-02-29T03:04:05.678000Z", "amount": 5.0}}
     (newest,) = avro(server, record(*wider, ("more", "string")), {**newer, "more": "x"})
     corpus.add(newest, {**seen, "more": "x"})
-    for broken in (b"", b"{}", body[:-1], body + b"\0", b"\0\0\0\0\x63" + body[5:]):
+    for broken in (b"{}", body[:-1], body + b"\0", b"\0\0\0\0\x63" + body[5:]):
         corpus.add(broken, None)
     return corpus
 
@@ -192,7 +194,7 @@ def protobuf_corpus(server: SchemaRegistryServer, folder: Path) -> Corpus:
     corpus.add([body[:3], body[3:]], value)
     corpus.add(gzip.compress(body), value, content_encoding="gzip")
     corpus.add_amqp(value, value_body=body, properties={})
-    for broken in (b"", b"{}", body[:-1], body[:5] + b"\x02\x09", b"\0\0\0\0\x63" + body[5:]):
+    for broken in (b"{}", body[:-1], body[:5] + b"\x02\x09", b"\0\0\0\0\x63" + body[5:]):
         corpus.add(broken, None)
     return corpus
 

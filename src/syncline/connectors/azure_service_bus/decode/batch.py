@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from itertools import count
 from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from syncline.connectors.azure_service_bus.decode.charsets import BYTE_ORDER_MARKS
 from syncline.connectors.azure_service_bus.decode.compression import decompress
 from syncline.connectors.azure_service_bus.decode.outcome import Decoder
+from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
 from syncline.connectors.errors import SourceConfigurationError
 from syncline.connectors.schema_registry import SchemaRegistry
 from syncline.warehouses import types
@@ -24,19 +27,22 @@ DECODERS: Mapping[tuple[str, str], str] = {
 """The module of each `message_type` and `sync_type`. It is imported when it is needed: what it stands on takes time and
 memory, and a connection has one format."""
 
+_APPLICATION_PROPERTIES = types.arrow_field("application_properties", types.JSON)
+_IN_DESTINATIONS = {_APPLICATION_PROPERTIES.name: _APPLICATION_PROPERTIES, "body": pa.field("body", pa.binary())}
+"""Columns of messages that are of another type there."""
+
 REJECT_SCHEMA = pa.schema(
-    [
-        pa.field("sequence_num", pa.int64()),
-        pa.field("message_id", pa.string()),
-        pa.field("body", pa.binary()),
-        pa.field("reason", pa.string()),
-        pa.field("enqueued_time", pa.timestamp("us", tz="UTC")),
-    ]
+    [*(_IN_DESTINATIONS.get(field.name, field) for field in MESSAGE_SCHEMA), pa.field("reason", pa.string())]
 )
-"""A message that could not be decoded: its position, its bytes as they came, and why."""
+"""A message that could not be decoded: all that it came with, its bytes as they came, and why."""
 
 _FOR_DECODING = ["content_encoding", "body"]
 """Columns of messages that are not columns of rows."""
+
+_TEXTS = frozenset({"Json", "Text", "Xml"})
+"""The types of messages that are text, whose charset a byte order mark may say."""
+_EMPTY_TEXTS = frozenset({b"", *(mark for mark, _ in BYTE_ORDER_MARKS)})
+_LONGEST_EMPTY = max(map(len, _EMPTY_TEXTS))
 
 
 def decode_batch(
@@ -44,7 +50,7 @@ def decode_batch(
 ) -> tuple[pa.Table, pa.Table]:
     """Decode a batch of messages (``MESSAGE_SCHEMA``).
 
-    Every message ends in exactly one of the two tables.
+    Every message ends in exactly one of the two tables. One without a body is a row whose decoded columns are null.
 
     Args:
         table: The messages.
@@ -70,9 +76,11 @@ def decode_batch(
         )
     decode = cast(Decoder, import_module(f"{__package__}.{module}").decode)
     messages, broken = decompress(table)
-    places = range(table.num_rows)
-    if broken:
-        places = [place for place in places if place not in broken]  # type: ignore[assignment]
+    broken = {place: reason for place, reason in broken.items() if table.column("body")[place].as_py()}
+    empty = _empty_bodies(messages, is_text=message_type in _TEXTS).difference(broken)
+    places: Sequence[int] = range(table.num_rows)
+    if broken or empty:
+        places = [place for place in places if place not in broken and place not in empty]
         messages = messages.take(pa.array(places, pa.int64()))
     decoded = decode(messages, schemas)
     reasons = broken | {places[place]: reason for place, reason in decoded.reasons.items()}
@@ -81,18 +89,34 @@ def decode_batch(
     if rejected:
         keep = pa.array(sorted(set(range(table.num_rows)).difference(rejected)), pa.int64())
         accepted = accepted.take(keep)
-    properties = accepted.schema.get_field_index("application_properties")
+    properties = accepted.schema.get_field_index(_APPLICATION_PROPERTIES.name)
     if properties >= 0:
-        field = types.arrow_field("application_properties", types.JSON)
-        accepted = accepted.set_column(properties, field, accepted.column(properties))
-    for field, column in zip(decoded.fields, decoded.columns, strict=True):
+        accepted = accepted.set_column(properties, _APPLICATION_PROPERTIES, accepted.column(properties))
+    columns = decoded.columns
+    if empty:
+        columns = _with_nulls(columns, empty, set(range(table.num_rows)).difference(rejected))
+    for field, column in zip(decoded.fields, columns, strict=True):
         accepted = accepted.append_column(field, column)
     return accepted, rejects(table.take(pa.array(rejected, pa.int64())), [reasons[place] for place in rejected])
 
 
 def rejects(messages: pa.Table, reasons: Sequence[str]) -> pa.Table:
     """Messages (``MESSAGE_SCHEMA``) as rejects (:data:`REJECT_SCHEMA`), each with its reason."""
-    columns = {name: messages.column(name) for name in ("sequence_num", "message_id", "body", "enqueued_time")}
-    columns["body"] = pc.cast(columns["body"], pa.binary())
-    columns["reason"] = pa.array(reasons, pa.string())
-    return pa.table([columns[name] for name in REJECT_SCHEMA.names], schema=REJECT_SCHEMA)
+    columns = [messages.column(name) for name in MESSAGE_SCHEMA.names]
+    return pa.table([*columns, pa.array(reasons, pa.string())], names=REJECT_SCHEMA.names).cast(REJECT_SCHEMA)
+
+
+def _empty_bodies(messages: pa.Table, *, is_text: bool) -> set[int]:
+    """The places of messages without a body; a text that is a byte order mark and nothing more is none either."""
+    bodies = messages.column("body")
+    short = pc.indices_nonzero(pc.less_equal(pc.binary_length(bodies), _LONGEST_EMPTY if is_text else 0)).to_pylist()
+    return {place for place in short if bodies[place].as_py() in _EMPTY_TEXTS}
+
+
+def _with_nulls(
+    columns: Sequence[pa.Array | pa.ChunkedArray], empty: set[int], accepted: set[int]
+) -> list[pa.Array | pa.ChunkedArray]:
+    """The decoded columns with a null for each message without a body, all places being those in the batch."""
+    decoded = count()
+    rows = pa.array([None if place in empty else next(decoded) for place in sorted(accepted)], pa.int64())
+    return [column.take(rows) for column in columns]
