@@ -5,12 +5,12 @@ import threading
 import time
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from syncline.connectors.base import ReadLimits, SourceContext, SourceError, SourceUnavailable, SourceWarning
 from syncline.sync.run import Progress, SyncJob, SyncOutcome, run_sync
 from syncline.warehouses.duckdb import DuckdbConfig
+from syncline.warehouses.duckdb_connect import connect_to_file
 from syncline.warehouses.errors import WarehouseUnavailable
 from tests.sync.fakes import FakeConnector, FakeSource, MemoryCheckpoints, order
 
@@ -57,8 +57,8 @@ class Sync:
         )
 
     def query(self, statement: str) -> list[tuple]:
-        # Not read-only: a sync under way in this process may hold the file, and DuckDB shares it then.
-        with duckdb.connect(str(self.path)) as connection:
+        # As a sync opens it: one that is under way in this process may hold the file, and DuckDB shares it then.
+        with connect_to_file(self.path, self.folder / "work" / "load" / "spill") as connection:
             return connection.execute(statement).fetchall()
 
     def numbers(self, table: str) -> list[int]:

@@ -106,3 +106,49 @@ def test_every_message_is_a_row_or_a_reject(bodies: list[bytes], content_type: s
     rows, rejects = decode_batch(batch(bodies, content_type), "Text", "Packed")
     check_complete(bodies, rows, rejects)
     assert rows.schema.field("value").type == pa.string()
+
+
+C_TEXTS = st.text(st.characters(min_codepoint=0x20, exclude_categories=["Cs"]), min_size=1, max_size=12)
+
+
+@given(C_TEXTS, st.integers(1, 9))
+def test_nulls_at_the_end_change_no_letter(text: str, nulls: int) -> None:
+    """As C programs end their text, and others pad it."""
+    rows, rejects = decode_batch(batch([text.encode() + b"\0" * nulls]), "Text", "Packed")
+    assert rejects.num_rows == 0
+    assert rows.column("value")[0].as_py().rstrip("\0") == text.removeprefix("\ufeff") or text.startswith("\ufeff")
+
+
+@pytest.mark.parametrize(
+    "text", ["hello", "Zoë", "日本語のテキスト, 1 です", "smile 😀", "a\tb\n", "x", "{'a': 'ü'}", "Привет, мир 7"]
+)
+@pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("end", ["", "\0"])
+def test_wide_text_that_nothing_declares_is_recognised(text: str, charset: str, end: str) -> None:
+    rows, rejects = decode_batch(batch([(text + end).encode(charset)]), "Text", "Packed")
+    assert rejects.num_rows == 0
+    assert rows.column("value")[0].as_py().rstrip("\0") == text
+
+
+@pytest.mark.parametrize("text", ["key\0value\0", "name\0Bob\0age\x007\0", "ab\0\0cd", "a\0b\0c and more"])
+def test_nulls_between_words_make_no_wide_text(text: str) -> None:
+    rows, _ = decode_batch(batch([text.encode()]), "Text", "Packed")
+    assert rows.column("value").to_pylist() == [text]
+
+
+@pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("text", ["a", "ab", "Zoë 漢字"])
+def test_declared_wide_text_is_read_in_the_order_that_it_has(text: str, charset: str) -> None:
+    kind = f"text/plain; charset={charset[:6]}"
+    rows, _ = decode_batch(batch([text.encode(charset)], kind), "Text", "Packed")
+    assert rows.column("value").to_pylist() == [text]
+
+
+@pytest.mark.parametrize("end", [b"\0", b"\0\0", b"\0\0\0", b"\n\0"])
+@pytest.mark.parametrize("sync_type", ["Packed", "Unpacked"])
+def test_json_and_xml_of_a_c_program(sync_type: str, end: bytes) -> None:
+    rows, rejects = decode_batch(batch([b'{"v":1}' + end, b'{"v": 22}' + end]), "Json", sync_type)
+    assert rejects.num_rows == 0
+    assert rows.column("value_v" if sync_type == "Unpacked" else "value").to_pylist()[0] in (1, '{"v":1}', '{"v":1}\n')
+    rows, rejects = decode_batch(batch([b"<a>1</a>" + end]), "Xml", "Packed")
+    assert (rows.num_rows, rejects.num_rows) == (1, 0)

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from syncline.connectors.azure_service_bus.decode.charsets import BYTE_ORDER_MARKS
 from syncline.connectors.azure_service_bus.decode.compression import decompress
+from syncline.connectors.azure_service_bus.decode.dotnet_body import unwrap
 from syncline.connectors.azure_service_bus.decode.outcome import Decoder
 from syncline.connectors.azure_service_bus.messages import MESSAGE_SCHEMA
 from syncline.connectors.errors import SourceConfigurationError
@@ -77,6 +78,9 @@ def decode_batch(
     decode = cast(Decoder, import_module(f"{__package__}.{module}").decode)
     messages, broken = decompress(table)
     broken = {place: reason for place, reason in broken.items() if table.column("body")[place].as_py()}
+    if message_type in _TEXTS:
+        place = messages.schema.get_field_index("body")
+        messages = messages.set_column(place, messages.schema.field(place), unwrap(messages.column(place)))
     empty = _empty_bodies(messages, is_text=message_type in _TEXTS).difference(broken)
     places: Sequence[int] = range(table.num_rows)
     if broken or empty:

@@ -4,6 +4,9 @@ Which charset they are in is said, in this order, by: a byte order mark at their
 declared (`content-type: text/plain; charset=...`, or a charset's name as `content-encoding`); the null bytes that
 every UTF-16 or UTF-32 text in a western script has; and else they are UTF-8. Bytes that are not text in that charset
 make no text: a guess would now and then be wrong, and nobody would see it.
+
+Null bytes alone give nothing away: C programs send one at the end of their text, and others pad with them. They stand
+for UTF-16 or UTF-32 only where all of the bytes are such text, and text that somebody writes.
 """
 
 import codecs
@@ -13,6 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from syncline.connectors.azure_service_bus.decode.outcome import Undecodable
+
+_IN_NO_TEXT = frozenset(map(chr, range(0x1B))) - frozenset("\t\n\r\f")
+"""Control characters that texts have not."""
+
+_MANY = 0.5
+_FAR = "\U00040000"
+"""The first of the planes of Unicode that are empty."""
 
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]+)", re.IGNORECASE)
 
@@ -47,7 +57,7 @@ def decode_text(body: bytes, content_type: str | None, content_encoding: str | N
         if name is None:
             raise Undecodable(f"The charset {declared[:80]!r}, which the message declares, is not known.")
         if name in _BIG_ENDIAN_UNLESS_MARKED:
-            name = detect_wide(body) or _BIG_ENDIAN_UNLESS_MARKED[name]
+            name = _byte_order(body, name)
         return _decode(body, name, "its sender")
     return _decode(body, detect_wide(body) or "utf-8", "")
 
@@ -70,20 +80,61 @@ def is_charset(name: str) -> bool:
 def detect_wide(body: bytes) -> str | None:
     """The kind of UTF-16 or UTF-32 that the null bytes of a body give away; None where there are none, or they stand
     as they do in no such text."""
-    if b"\0" not in body:
+    if b"\0" not in body or _is_ended_text(body):
         return None
-    if len(body) % 4 == 0:
-        if not any(body[0::4]) and not any(body[1::4]):
-            return "utf-32-be"
-        if not any(body[2::4]) and not any(body[3::4]):
-            return "utf-32-le"
-    if len(body) % 2 == 0:
-        even, odd = body[0::2].count(0), body[1::2].count(0)
-        if odd and not even:
-            return "utf-16-le"
-        if even and not odd:
-            return "utf-16-be"
-    return None
+    shares = {charset: _narrow_share(_text_of(body, charset)) for charset in ("utf-16-le", "utf-16-be")}
+    likely = max(shares, key=shares.__getitem__)
+    if shares[likely] > _MANY:
+        return likely
+    for charset in ("utf-32-be", "utf-32-le"):
+        text = _text_of(body, charset)
+        if text is not None and max(text) < _FAR:
+            return charset
+    # Text of one byte a character with a null here and there decodes too: to one character of a far script for each two
+    # of its own.
+    return likely if shares[likely] > 0 and not _is_narrow_text(body) else None
+
+
+def _byte_order(body: bytes, charset: str) -> str:
+    """UTF-16 or UTF-32 with the order of bytes that gives more characters with null bytes, big-endian where neither
+    does."""
+    shares = {f"{charset}-{order}": _narrow_share(_text_of(body, f"{charset}-{order}")) for order in ("le", "be")}
+    likely = max(shares, key=shares.__getitem__)
+    return likely if shares[likely] > 0 else _BIG_ENDIAN_UNLESS_MARKED[charset]
+
+
+def _is_ended_text(body: bytes) -> bool:
+    """Whether a body is UTF-8 with null bytes at its end alone."""
+    text = body.rstrip(b"\0")
+    if b"\0" in text:
+        return False
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _text_of(body: bytes, charset: str) -> str | None:
+    """The text of a body in a charset, without nulls at its end; None where it has characters that no text has."""
+    try:
+        text = body.decode(charset).rstrip("\0")
+    except UnicodeDecodeError:
+        return None
+    return text if text and _IN_NO_TEXT.isdisjoint(text) else None
+
+
+def _narrow_share(text: str | None) -> float:
+    """Which share of a text's characters have a null byte in UTF-16."""
+    return sum(ord(character) < 0x100 for character in text) / len(text) if text else 0.0
+
+
+def _is_narrow_text(body: bytes) -> bool:
+    """Whether a body is UTF-8 but for null bytes."""
+    try:
+        return (_IN_NO_TEXT - {"\0"}).isdisjoint(body.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def seem_utf8(bodies: pa.ChunkedArray) -> bool:

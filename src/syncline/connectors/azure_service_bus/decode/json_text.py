@@ -34,6 +34,10 @@ PRECISE_NUMBER = (
 """A number with 19 digits or more, with a fraction and more than 14 digits, or with an exponent. Every other number
 comes through a 64-bit integer or a double unchanged. Text that looks like it costs time, nothing else."""
 
+_FRAMES = {b"\0": 5, b"\1": 17}
+"""Where a document begins in the wire formats of Confluent's registry: behind a byte 0 and the schema's number, or a
+byte 1 and its GUID."""
+
 _WHITE_SPACE = r"[ \t\r\n]*"
 NUMBER_FOLLOWS = (f":{_WHITE_SPACE}", f",{_WHITE_SPACE}", rf"\[{_WHITE_SPACE}")
 """What a number in an object or array comes after. These are patterns of their own because RE2 skips quickly to the one
@@ -95,19 +99,53 @@ def text_of(body: bytes, content_type: str | None, content_encoding: str | None)
 def _recoded(body: bytes, content_type: str | None, content_encoding: str | None) -> bytes:
     """A body that is not in UTF-8, or begins with a byte order mark, as bare UTF-8.
 
-    A JSON document begins with an ASCII character, so its first bytes give UTF-16 and UTF-32 away.
+    A JSON document begins with an ASCII character, so its first bytes give UTF-16 and UTF-32 away. Null bytes at its
+    end are a C program's, and are left out; what a registry's serializer put before it is too.
 
     Raises:
         Undecodable: It is no text at all.
     """
-    marked = any(body.startswith(mark) for mark, _ in BYTE_ORDER_MARKS)
+    wide, failure = _from_wide(body)
+    if wide is not None and _is_json(wide):
+        return wide
+    content = _without_frame(body)
+    if content is not None:
+        return content
+    if failure is not None:
+        raise failure
+    return wide or decode_text(body, content_type, content_encoding).rstrip("\0").encode()
+
+
+def _from_wide(body: bytes) -> tuple[bytes | None, Undecodable | None]:
+    """A body whose first bytes look like UTF-16 or UTF-32 as UTF-8, or what is wrong with it; neither where they do not
+    look so."""
+    if any(body.startswith(mark) for mark, _ in BYTE_ORDER_MARKS):
+        return None, None
     for zeros, charset in _WIDE:
-        if not marked and len(body) > 1 and all((body[at : at + 1] == b"\0") is zero for at, zero in enumerate(zeros)):
+        if len(body) > 1 and all((body[at : at + 1] == b"\0") is zero for at, zero in enumerate(zeros)):
             try:
-                return body.decode(charset).encode()
+                return body.decode(charset).rstrip("\0").encode(), None
             except UnicodeDecodeError as error:
-                raise Undecodable(f"The body looks like {charset}, but {brief(error)}.") from None
-    return decode_text(body, content_type, content_encoding).encode()
+                return None, Undecodable(f"The body looks like {charset}, but {brief(error)}.")
+    return None, None
+
+
+def _without_frame(body: bytes) -> bytes | None:
+    """The JSON that stands behind the number or the GUID of its schema, as serializers of a schema registry put it
+    there; None where there is no such thing."""
+    for magic, start in _FRAMES.items():
+        content = body[start:].rstrip(b"\0")
+        if body[:1] == magic and content[:1] and _is_json(content):
+            return content
+    return None
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _parse_again(

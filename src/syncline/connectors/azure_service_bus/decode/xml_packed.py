@@ -7,6 +7,7 @@ but to be checked for its own syntax. Entities that expand to far more than the 
 """
 
 import re
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,13 +19,16 @@ from syncline.connectors.azure_service_bus.decode.charsets import (
     declared_charset,
     decode_text,
     detect_wide,
+    is_charset,
 )
-from syncline.connectors.azure_service_bus.decode.outcome import EMPTY_BODY, Decoded, Undecodable, brief
+from syncline.connectors.azure_service_bus.decode.outcome import Decoded, Undecodable, brief
 from syncline.connectors.schema_registry import SchemaRegistry
 from syncline.warehouses import types
 
 _DECLARED = re.compile(rb"^<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 
+
+_WIDE_CHARSET = re.compile(r"(utf|ucs|iso-10646-ucs)[-_]?(16|32|2|4)", re.IGNORECASE)
 
 _NOTHING: Any = SimpleNamespace(close=lambda: None)
 """What the parser builds: nothing."""
@@ -60,14 +64,21 @@ def decode(messages: pa.Table, schemas: SchemaRegistry | None = None) -> Decoded
 
 def _text(body: bytes, content_type: str | None, content_encoding: str | None) -> str:
     """The text of a document. The charset that its own declaration names counts where nothing else names one (RFC
-    7303, section 3)."""
-    if not body:
-        raise Undecodable(EMPTY_BODY)
-    if (
-        declared_charset(content_type, content_encoding) is None
-        and not any(body.startswith(mark) for mark, _ in BYTE_ORDER_MARKS)
-        and detect_wide(body) is None
-        and (named := _DECLARED.match(body))
-    ):
-        return decode_text(body, f"charset={named[1].decode()}", None)
-    return decode_text(body, content_type, content_encoding)
+    7303, section 3). Many documents name another than they are in: what .NET makes of text in memory says UTF-16 and is
+    sent as UTF-8. So a name that cannot be true, or that does not hold, gives way to UTF-8."""
+    body = body.rstrip(b"\0") if detect_wide(body) is None else body
+    if any(body.startswith(mark) for mark, _ in BYTE_ORDER_MARKS) or detect_wide(body) is not None:
+        return decode_text(body, content_type, content_encoding).rstrip("\0")
+    declared = declared_charset(content_type, content_encoding)
+    if declared is None and (named := _DECLARED.match(body)):
+        declared = named[1].decode()
+    if declared is None or (_WIDE_CHARSET.match(declared) and body.lstrip()[:1] == b"<"):
+        # What begins with a `<` of one byte is in no charset that has two for it, whatever it says of itself.
+        return decode_text(body, None, None)
+    try:
+        return decode_text(body, f"charset={declared}", None)
+    except Undecodable:
+        if is_charset(declared):
+            with suppress(UnicodeDecodeError):
+                return body.decode()
+        raise
