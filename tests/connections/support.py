@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
+from sqlalchemy import select
 
 from syncline.connectors.base import SetupTestResult, SourceContext
 from syncline.settings import Settings
@@ -86,3 +87,13 @@ async def pretend_to_run_elsewhere(settings: Settings, connection_id: str, owner
         session.add(run)
     await database.close()
     return run.id
+
+
+async def all_runs(settings: Settings, connection_id: str) -> list[Run]:
+    database = Database(settings.store_url)
+    async with database.session(read_only=True) as session:
+        found = list(
+            await session.scalars(select(Run).where(Run.connection_id == connection_id).order_by(Run.queued_at))
+        )
+    await database.close()
+    return found

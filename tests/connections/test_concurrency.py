@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import select
 
 from syncline.accounts.first_start import FirstKey, prepare
 from syncline.connections import stopping
@@ -19,8 +18,8 @@ from syncline.engine.runs import Ending, finish_run
 from syncline.engine.stopping import StopRequest
 from syncline.settings import Settings
 from syncline.store.database import Database
-from syncline.store.models import Connection, Run, RunState
-from tests.connections.support import PASSED, UseResults, begun, create, pretend_to_run_elsewhere, stored
+from syncline.store.models import Connection, RunState
+from tests.connections.support import PASSED, UseResults, all_runs, begun, create, pretend_to_run_elsewhere, stored
 
 
 @pytest.fixture
@@ -74,16 +73,6 @@ def working(settings: Settings) -> Iterator[Any]:
     for thread in threads:
         thread.join()
     database.close_sync()
-
-
-async def all_runs(settings: Settings, connection_id: str) -> list[Run]:
-    database = Database(settings.store_url)
-    async with database.session(read_only=True) as session:
-        found = list(
-            await session.scalars(select(Run).where(Run.connection_id == connection_id).order_by(Run.queued_at))
-        )
-    await database.close()
-    return found
 
 
 async def test_of_many_creations_of_one_schema_one_wins(
