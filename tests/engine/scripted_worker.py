@@ -116,6 +116,7 @@ if __name__ == "__main__":
     _replace("syncline.connectors.base", ReadLimits=SimpleNamespace, SourceWarning=object)
     _replace(
         "syncline.engine.context",
+        home_of=lambda _: None,
         source_context=script_of,
         open_secrets=lambda *_: {},
         naming_of=lambda _: None,

@@ -1,6 +1,9 @@
 """What is sealed can be opened with its key, and with nothing else."""
 
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,3 +88,52 @@ def test_keys_of_the_settings_need_no_file(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "unused", sealing_keys=f"{KEY}, {OTHER_KEY}")  # type: ignore[arg-type]
     assert load_sealer(settings).open(Sealer([OTHER_KEY]).seal(1)) == 1
     assert not settings.home.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfe\x00binary", "bytes that are no key"),
+        ("schlüssel".encode(), "bytes that are no key"),
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"not a key", "number 1 is not a Fernet key"),
+        (None, "no regular file"),
+    ],
+)
+def test_a_key_file_of_something_else_ends_the_start_with_one_line(
+    tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    if content is None:
+        (home / "sealing.key").mkdir()
+    else:
+        (home / "sealing.key").write_bytes(content)
+    with pytest.raises(SealingError, match=said) as caught:
+        load_sealer(Settings(home=home))
+    assert "SYNCLINE_SEALING_KEYS" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_key_file_that_blocks_or_leads_nowhere_ends_the_start(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    os.mkfifo(home / "sealing.key")
+    with pytest.raises(SealingError, match="no regular file"):
+        load_sealer(Settings(home=home))
+    (home / "sealing.key").unlink()
+    (home / "sealing.key").symlink_to(tmp_path / "gone")
+    with pytest.raises(SealingError, match="cannot be read"):
+        load_sealer(Settings(home=home))
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00binary", b""])
+def test_the_commands_say_one_line_about_it(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "sealing.key").write_bytes(content)
+    environment = {**os.environ, "SYNCLINE_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "syncline", "up", "--port", "0"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: The key file")
+    assert len(ended.stderr.splitlines()) == 1

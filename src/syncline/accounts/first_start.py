@@ -7,7 +7,10 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from syncline.accounts.service import NewKey, ensure_account
+from syncline.engine.context import home_of
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.migrate import migrate
@@ -15,6 +18,8 @@ from syncline.store.sealing import load_sealer
 from syncline.store.stored_secrets import note_secret_fields
 
 KEY_FILE = "api-key.json"
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,12 @@ async def prepare(settings: Settings) -> FirstKey | None:
         SealingError, MigrationError, DatabaseUrlError: with what to do about it.
     """
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    left = await asyncio.to_thread(home_of(settings).make_private)
+    if left:
+        log.warning(
+            "others may look into these files and folders: give Syncline a home folder of its own, owned by its user",
+            paths=[str(path) for path in left],
+        )
     sealer = await asyncio.to_thread(load_sealer, settings)
     await asyncio.to_thread(migrate, settings.store_url)
     database = Database(settings.store_url)

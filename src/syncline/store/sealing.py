@@ -88,7 +88,8 @@ def load_sealer(settings: Settings) -> Sealer:
     owner alone, when it is missing and the store holds nothing yet.
 
     Raises:
-        SealingError: the keys are malformed, or the key file is missing although the store has been used.
+        SealingError: the keys are malformed, the key file cannot be read or holds something else, or it is missing
+            although the store has been used.
     """
     if settings.sealing_keys is not None:
         return Sealer(_split(settings.sealing_keys.get_secret_value()))
@@ -100,7 +101,24 @@ def load_sealer(settings: Settings) -> Sealer:
                 "SYNCLINE_SEALING_KEYS to the key that it held."
             )
         _create_key_file(path)
-    return Sealer(_split(path.read_text(encoding="ascii")))
+    return Sealer(_read_key_file(path))
+
+
+def _read_key_file(path: Path) -> list[str]:
+    remedy = "Put the file back that was there, or set SYNCLINE_SEALING_KEYS to the key that it held."
+    try:
+        if path.exists() and not path.is_file():
+            raise SealingError(f"The key file {path} is no regular file. {remedy}")
+        keys = _split(path.read_text(encoding="ascii"))
+    except OSError as error:
+        raise SealingError(
+            f"The key file {path} cannot be read: {error.strerror}. Let the user that Syncline runs as read it."
+        ) from error
+    except UnicodeDecodeError:
+        raise SealingError(f"The key file {path} holds bytes that are no key. {remedy}") from None
+    if not keys:
+        raise SealingError(f"The key file {path} is empty. {remedy}")
+    return keys
 
 
 def _split(text: str) -> list[str]:
