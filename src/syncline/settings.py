@@ -83,6 +83,11 @@ class Settings(BaseSettings):
 
     batch_rows: int = Field(default=20_000, ge=1, description="Most messages in one load.")
     batch_bytes: int = Field(default=32 * 1024 * 1024, ge=1024, description="Most bytes of message bodies in one load.")
+    maximum_columns: int | None = Field(
+        default=None,
+        ge=20,
+        description="Columns of a table beyond which fields share the column value_other; unset: the destination's.",
+    )
     concurrent_streams: int = Field(default=2, ge=1, le=64, description="Topics of one connection read side by side.")
 
     setup_test_timeout: float = Field(default=15.0, gt=0, description="Limit of one setup test.")

@@ -12,7 +12,7 @@ from syncline.store.migrate import migrate
 from syncline.store.models import Account, Connection, Group, KnownColumn, KnownTable, SchemaConfig, User
 from syncline.store.sealing import Sealer
 from syncline.sync.catalog import EverythingCatalog, StoreCatalog, digest_of, parse_type, salt_of
-from syncline.sync.selection import SyncMode
+from syncline.sync.selection import OTHER, SyncMode
 from syncline.warehouses import types
 from syncline.warehouses.naming import normalize
 
@@ -160,3 +160,22 @@ def test_without_a_store_everything_is_synced() -> None:
     assert found.choose_streams(["a", "b"]) == {"a", "b"}
     assert found.choose_columns("a", PAGE).blocked == frozenset()
     assert found.doomed_columns() == {}
+
+
+def test_the_column_that_fields_share_is_let_in_unless_it_is_blocked_by_hand(database: Database) -> None:
+    run(database)
+    with database.sync_session() as session:
+        session.get_one(SchemaConfig, "one").schema_change_handling = "BLOCK_ALL"
+    selection = run(database, **{OTHER: types.JSON}).choose_columns("orders", {})
+    assert OTHER not in selection.blocked
+    with database.sync_session() as session:
+        column = session.get_one(KnownColumn, ("one", "orders", digest_of(OTHER)))
+        assert column.name_in_destination == "value_other"
+        column.enabled = False
+    assert OTHER in catalog_of_known_streams(database).choose_columns("orders", {}).blocked
+
+
+def catalog_of_known_streams(database: Database) -> StoreCatalog:
+    found = catalog(database)
+    found.choose_streams(["orders"])
+    return found

@@ -24,6 +24,7 @@ class Syncs:
         self.checkpoints = MemoryCheckpoints()
         self.warnings: list[SourceWarning] = []
         self.limits = ReadLimits(rows=1000)
+        self.maximum_columns: int | None = None
         self._monkeypatch = monkeypatch
 
     def run(self, source: FakeSource) -> SyncOutcome:
@@ -39,6 +40,7 @@ class Syncs:
             warehouse_config=self.target.config,
             working_directory=self.target.folder / "sync",
             limits=self.limits,
+            maximum_columns=self.maximum_columns,
         )
         return run_sync(
             job,

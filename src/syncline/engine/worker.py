@@ -187,6 +187,7 @@ def _job(database: Database, sealer: Sealer, settings: Settings, run: Run) -> Sy
         warehouse=destination.service,
         warehouse_config=warehouse_config.restore(destination.config, open_secrets(sealer, destination.sealed_secrets)),
         working_directory=working_directory(settings.home, connection.id),
+        maximum_columns=settings.maximum_columns,
         limits=ReadLimits(rows=settings.batch_rows, bytes=settings.batch_bytes),
         concurrent_streams=settings.concurrent_streams,
         naming=naming_of(connection),

@@ -17,6 +17,7 @@ from syncline.store.models import Connection, Group, KnownColumn, KnownTable, No
 from syncline.store.sealing import Sealer
 from syncline.sync.selection import (
     COLUMNS_NOT_DROPPED,
+    OTHER,
     ChangeHandling,
     Selection,
     SyncMode,
@@ -214,7 +215,8 @@ class StoreCatalog:
                 row = session.get(KnownColumn, (self._connection_id, stream, digest_of(name)))
                 if row is None:
                     row = new_column(self._connection_id, stream, name)
-                    row.enabled = allowed or is_system_column(name)
+                    # What is in OTHER was let in by itself.
+                    row.enabled = allowed or is_system_column(name) or name == OTHER
                     session.add(row)
                 row.type = str(column_type)
                 row.first_seen_at = row.first_seen_at or utc_now()

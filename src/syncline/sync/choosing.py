@@ -6,29 +6,25 @@ from syncline.sync.hashing import hashed
 from syncline.sync.selection import Selection, stored_name
 from syncline.sync.type_lock import fitted
 from syncline.warehouses import types
-from syncline.warehouses.types import ColumnType
-
-
-def column_types(table: pa.Table) -> dict[str, ColumnType]:
-    """The types of a table's columns."""
-    return {field.name: types.from_arrow(field) for field in table.schema}
 
 
 def choose(table: pa.Table, selection: Selection) -> tuple[pa.Table, dict[str, int]]:
     """What of a table is loaded, and how many values of each column were lost to the lock of its type."""
     lost: dict[str, int] = {}
-    for place in reversed(range(table.num_columns)):
-        field, column = table.schema.field(place), table.column(place)
+    fields: list[pa.Field] = []
+    columns: list[pa.ChunkedArray] = []
+    for field, column in zip(table.schema, table.columns, strict=True):
         name, column_type = stored_name(field.name), types.from_arrow(field)
         if name in selection.blocked:
-            table = table.remove_column(place)
-        elif name in selection.hashed:
-            table = table.set_column(
-                place, types.arrow_field(field.name, types.STRING), hashed(column, column_type, selection.salt)
-            )
+            continue
+        if name in selection.hashed:
+            field = types.arrow_field(field.name, types.STRING)
+            column = hashed(column, column_type, selection.salt)
         elif name in selection.locked_types and not types.holds(selection.locked_types[name], column_type):
             kept = fitted(column, column_type, selection.locked_types[name])
-            table = table.set_column(place, types.arrow_field(field.name, selection.locked_types[name]), kept)
             if kept.null_count > column.null_count:
                 lost[name] = kept.null_count - column.null_count
-    return table, lost
+            field, column = types.arrow_field(field.name, selection.locked_types[name]), kept
+        fields.append(field)
+        columns.append(column)
+    return pa.table(columns, schema=pa.schema(fields)), lost

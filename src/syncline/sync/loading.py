@@ -13,12 +13,15 @@ import pyarrow as pa
 from syncline.connectors.base import DecodedBatch, RawBatch, ReadLimits, Source, SourceWarning
 from syncline.sync.catalog import Catalog
 from syncline.sync.checkpoints import Checkpoints
-from syncline.sync.choosing import choose, column_types
+from syncline.sync.choosing import choose
+from syncline.sync.overflow import Room, gathered
 from syncline.sync.refused import load_in_parts
-from syncline.sync.selection import DELIVERY, ORDER, TYPE_LOCKED
-from syncline.sync.shape import combine, stamp
+from syncline.sync.selection import DELIVERY, ORDER, OTHER, TYPE_LOCKED
+from syncline.sync.shape import SYNCED, combine, joined_types, stamp
+from syncline.warehouses import types
 from syncline.warehouses.base import Loader
 from syncline.warehouses.errors import RowsRefused
+from syncline.warehouses.limits import ColumnLimits
 from syncline.warehouses.refusals import conversions
 
 REJECTED = "\x1f\x1frejected"
@@ -69,10 +72,12 @@ class Loading:
         catalog: Catalog,
         limits: ReadLimits,
         synced_at: dt.datetime,
+        columns: ColumnLimits,
     ) -> None:
         self.totals = Totals()
         self._source = source
         self._loader = loader
+        self._room = Room(loader, columns)
         self._catalog = catalog
         self._checkpoints = checkpoints
         self._limits = limits
@@ -172,15 +177,24 @@ class Loading:
         tables = [table for table in tables if table.num_rows]
         if not tables:
             return 0
+        found = {**joined_types(tables), SYNCED: types.INSTANT}
+        selection = self._catalog.choose_columns(stream, found)
+        overflowing = self._room.overflowing(stream, found, selection.blocked)
+        if overflowing:
+            selection = self._catalog.choose_columns(stream, {OTHER: types.JSON})
         with conversions():
-            table = stamp(combine(tables), self._synced_at)
-        selection = self._catalog.choose_columns(stream, column_types(table))
-        with conversions():
-            table, lost = choose(table, selection)
+            if overflowing:
+                tables = [gathered(table, overflowing, selection) for table in tables]
+            table, lost = choose(stamp(combine(tables), self._synced_at), selection)
         key = selection.sync_mode.key
         if selection.needs_new_key:
             self._loader.change_key(stream, key=key, order=ORDER)
-        result = self._loader.load(stream, table, key=key, order=ORDER)
+        try:
+            result = self._loader.load(stream, table, key=key, order=ORDER)
+        except BaseException:
+            self._room.forget(stream)
+            raise
+        self._room.note(stream, result.column_names)
         self._catalog.note_load(stream, result.table, result.column_names, selection.sync_mode)
         self._take_out_of_rejects(stream, table.select(DELIVERY))
         for column, count in lost.items():

@@ -55,6 +55,8 @@ class SyncJob:
     """A folder for this connection's syncs alone."""
     limits: ReadLimits = field(default_factory=ReadLimits)
     concurrent_streams: int = 4
+    maximum_columns: int | None = None
+    """Columns of a table beyond which fields share one; None: what is usual for the destination."""
     naming: Naming = Naming.FIVETRAN_NAMING
     """How the names of tables and columns are made."""
     home: Home | None = None
@@ -122,7 +124,8 @@ def run_sync(
         warehouse.open(job.warehouse_config, job.schema, job.working_directory / "load", job.naming) as loader,
         connector.open_source(job.context) as source,
     ):
-        loading = Loading(source, loader, checkpoints, catalog, job.limits, dt.datetime.now(dt.UTC))
+        columns = warehouse.columns.of(job.maximum_columns)
+        loading = Loading(source, loader, checkpoints, catalog, job.limits, dt.datetime.now(dt.UTC), columns)
         dropping: tuple[SourceWarning, ...] = ()
         try:
             dropping = _drop_columns(loader, catalog)

@@ -20,6 +20,9 @@ its highest 16 bits are the partition's, and a topic that is deleted and made an
 enqueued in the same millisecond, the number within the partition tells, since partitions take turns."""
 DELIVERY = (SEQUENCE, ENQUEUED)
 """The columns that tell deliveries apart, those of a topic that was made anew too."""
+OTHER = "value.other"
+"""The column for fields that get no column of their own, by a name that no field's column has: those begin with
+`value_`. In the destination it is called `value_other`."""
 SYSTEM_COLUMNS = frozenset({*DELIVERY, SYNCED})
 """Columns that loading cannot do without, besides the key."""
 

@@ -12,16 +12,23 @@ SYNCED = "_fivetran_synced"
 """The column that says which sync wrote a row: the time that sync began."""
 
 
-def combine(tables: Sequence[pa.Table]) -> pa.Table:
-    """One table of all rows, each column with the narrowest type that holds the values of all tables."""
-    if len(tables) == 1:
-        return tables[0]
+def joined_types(tables: Sequence[pa.Table]) -> dict[str, ColumnType]:
+    """The columns of all tables, in the order in which they come first, each with the narrowest type that holds the
+    values of all."""
     column_types: dict[str, ColumnType] = {}
     for table in tables:
         for field in table.schema:
             found = types.from_arrow(field)
             known = column_types.get(field.name)
             column_types[field.name] = found if known is None else types.join(known, found)
+    return column_types
+
+
+def combine(tables: Sequence[pa.Table]) -> pa.Table:
+    """One table of all rows, each column with the narrowest type that holds the values of all tables."""
+    if len(tables) == 1:
+        return tables[0]
+    column_types = joined_types(tables)
     schema = pa.schema([types.arrow_field(name, column_type) for name, column_type in column_types.items()])
     return pa.concat_tables([_aligned(table, schema) for table in tables])
 

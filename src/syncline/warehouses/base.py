@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from syncline.declarations import Configuration, ServiceDeclaration
 from syncline.warehouses.errors import RowsRefused, WarehouseError, WarehouseUnavailable
+from syncline.warehouses.limits import ColumnLimits
 from syncline.warehouses.naming import Naming
 from syncline.warehouses.rows import SEQUENCE, Order
 
@@ -18,6 +19,7 @@ __all__ = [
     "LoadResult",
     "Loader",
     "RowsRefused",
+    "Standing",
     "Warehouse",
     "WarehouseError",
     "WarehouseTestResult",
@@ -49,6 +51,16 @@ class LoadResult:
     """The destination's name of each of the batch's columns, by the source's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands of a table."""
+
+    columns: frozenset[str] = frozenset()
+    """The source's names of its columns."""
+    places: int = 0
+    """How many of the columns that a table can have are used up: where those that were dropped count, these too."""
+
+
 class Loader(ABC):
     """Loads batches into the tables of one schema. Safe to share between threads; loads run one after the other."""
 
@@ -77,6 +89,15 @@ class Loader(ABC):
 
     def note_sources(self, source_names: Sequence[str]) -> None:  # noqa: B027 - there may be nothing to keep
         """Keep the names that the tables of these sources get by themselves: no other table takes one of them."""
+
+    @abstractmethod
+    def standing(self, source_name: str) -> Standing:
+        """What stands of the table of `source_name`; nothing when there is none.
+
+        Raises:
+            WarehouseUnavailable: The destination cannot be reached just now.
+            WarehouseError: It refused.
+        """
 
     def rest(self) -> None:
         """Give others their turn: called when nothing is there to load for the moment.
@@ -132,6 +153,11 @@ class Warehouse(ABC):
     declaration: ServiceDeclaration
     drops_columns: bool = False
     """Whether :meth:`Loader.drop_columns` works."""
+
+    @property
+    @abstractmethod
+    def columns(self) -> ColumnLimits:
+        """How many columns its tables can have."""
 
     @abstractmethod
     def check(self, config: Configuration) -> list[WarehouseTestResult]:

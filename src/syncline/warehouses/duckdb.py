@@ -19,6 +19,7 @@ from syncline.warehouses.checks import CREATE_SCHEMA, DROP, WRITE, Step, run_ste
 from syncline.warehouses.duckdb_config import DECLARATION, DuckdbConfig
 from syncline.warehouses.duckdb_file import HeldFile, explain, more_memory, open_file
 from syncline.warehouses.errors import WarehouseError
+from syncline.warehouses.limits import PLENTY
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
 from syncline.warehouses.naming import Naming
 from syncline.warehouses.rows import Order, Values
@@ -76,6 +77,7 @@ class DuckdbWarehouse(Warehouse):
     """
 
     declaration = DECLARATION
+    columns = PLENTY
     drops_columns = True
 
     def __init__(self, home: Home | None = None) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from syncline.warehouses import types
-from syncline.warehouses.base import Loader, LoadResult
+from syncline.warehouses.base import Loader, LoadResult, Standing
 from syncline.warehouses.errors import WarehouseError
 from syncline.warehouses.naming import Naming, assign
 from syncline.warehouses.refusals import conversions
@@ -78,6 +78,10 @@ class Connection(ABC):
     @abstractmethod
     def columns(self, table_name: str) -> dict[str, ExistingColumn]:
         """The columns of a table by name, in order; none when there is no such table."""
+
+    def places(self, table_name: str) -> int:
+        """How many of the columns that a table can have are used up."""
+        return len(self.columns(table_name))
 
     @abstractmethod
     def change(self, plan: Plan, source_name: str, key: Sequence[str]) -> None:
@@ -199,6 +203,13 @@ class SqlLoader(Loader):
     def note_sources(self, source_names: Sequence[str]) -> None:
         self._sources = source_names
 
+    def standing(self, source_name: str) -> Standing:
+        with self._lock, self._errors_explained(), self._connect() as connection:
+            table_name, names = _standing(connection, source_name)
+            if table_name is None:
+                return Standing()
+            return Standing(frozenset(names), connection.places(table_name))
+
     def rest(self) -> None:
         with self._lock, self._errors_explained():
             self._rest()
@@ -244,8 +255,8 @@ class SqlLoader(Loader):
         )
         table_name = connection.fold(tables[source_name])
         existing = connection.columns(table_name)
-        known = {column.source_name: column.name for column in existing.values() if column.source_name is not None}
-        names = assign(table.column_names, known, self._naming, connection.longest_name, taken=known.values())
+        known = {column.source_name or column.name: column.name for column in existing.values()}
+        names = assign(table.column_names, known, self._naming, connection.longest_name)
         names = {source: connection.fold(name) for source, name in names.items()}
         by_folded_name = {column.name.casefold(): column for column in existing.values()}
         added: dict[str, ColumnType] = {}

@@ -27,6 +27,7 @@ from syncline.warehouses.cloud import fields
 from syncline.warehouses.dlt_loading import DltConnection
 from syncline.warehouses.dlt_runtime import PIPELINE
 from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, chain, first_reason, reason, refused_host
+from syncline.warehouses.limits import ColumnLimits
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
 from syncline.warehouses.naming import Naming
 from syncline.warehouses.postgres_config import DECLARATION, PostgresConfig, ssl_mode, unavailable
@@ -88,6 +89,8 @@ class PostgresWarehouse(Warehouse):
     """A PostgreSQL database."""
 
     declaration = DECLARATION
+    # A row has at most 8,160 bytes, and a value that is stored beside it leaves up to 24 in it.
+    columns = ColumnLimits(usual=300, most=1600)
     drops_columns = True
 
     def __init__(self, hosts: HostPolicy | None = None) -> None:
@@ -175,6 +178,16 @@ class PostgresConnection(DltConnection):
             name: ExistingColumn(name, _column_type(sql_type), sql_type, commented_source(comment))
             for name, sql_type, comment in rows
         }
+
+    def places(self, table_name: str) -> int:
+        """Columns that were dropped take a place too."""
+        ((places,),) = self._execute(
+            "SELECT coalesce(max(a.attnum), 0) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s",
+            self.schema,
+            table_name,
+        )
+        return int(places)
 
     def change(self, plan: Plan, source_name: str, key: Sequence[str]) -> None:
         table = qualified(self.schema, plan.table_name)

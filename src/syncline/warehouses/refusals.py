@@ -59,12 +59,14 @@ def rows_refused(
     service: str, error: BaseException, texts: str = "", secrets: Iterable[str] = ()
 ) -> RowsRefused | None:
     """`error`, whatever is around its cause, as a refusal of rows by `service`; None when it is something else."""
+    refused: RowsRefused | None = None
     for cause in chain(error):
         if isinstance(cause, WarehouseError):
             return cause if isinstance(cause, RowsRefused) else None
+        # The last one says it best: those around it repeat what it says, and add to it.
         if is_of_rows(cause, texts):
-            return RowsRefused(f"{service} does not take it: {reason(cause, secrets)}")
-    return None
+            refused = RowsRefused(f"{service} does not take it: {reason(cause, secrets)}")
+    return refused
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from syncline.warehouses.cloud.redshift import REDSHIFT
 from syncline.warehouses.cloud.service import CloudService
 from syncline.warehouses.cloud.snowflake import SNOWFLAKE
 from syncline.warehouses.lake import config as lake_config
+from syncline.warehouses.limits import ColumnLimits
 from syncline.warehouses.naming import Naming
 
 
@@ -51,6 +52,10 @@ class DeferredWarehouse(Warehouse):
     def bounded(self, home: Home | None, hosts: HostPolicy | None) -> "DeferredWarehouse":
         """The same, refusing the files of an installation as destinations, and hosts as a policy says."""
         return DeferredWarehouse(self.declaration, self._load, drops_columns=self.drops_columns, home=home, hosts=hosts)
+
+    @property
+    def columns(self) -> ColumnLimits:
+        return self.implementation().columns
 
     def check(self, config: Configuration) -> list[WarehouseTestResult]:
         return self.implementation().check(config)

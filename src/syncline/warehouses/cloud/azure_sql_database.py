@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from syncline.declarations import ServiceDeclaration, setting
 from syncline.warehouses.cloud import fields
 from syncline.warehouses.cloud.service import CloudService, Dialect
+from syncline.warehouses.limits import ColumnLimits
 
 if TYPE_CHECKING:
     from dlt.common.destination import Destination
@@ -79,5 +80,7 @@ AZURE_SQL_DATABASE = CloudService(
         to_text="CAST({column} AS NVARCHAR(MAX))",
         rename="EXEC sp_rename '{table}.{old}', '{new_name}', 'COLUMN'",
     ),
+    # A row has at most 8,060 bytes, and a value that is stored beside it leaves 24 in it.
+    columns=ColumnLimits(usual=300, most=1024),
     refusals="Cannot create a row of size|String or binary data would be truncated|arithmetic overflow",
 )

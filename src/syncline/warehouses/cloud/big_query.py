@@ -7,6 +7,7 @@ from syncline.declarations import Configuration, ServiceDeclaration, setting
 from syncline.warehouses import types
 from syncline.warehouses.cloud import fields
 from syncline.warehouses.cloud.service import CloudService, Dialect
+from syncline.warehouses.limits import ColumnLimits
 from syncline.warehouses.types import Kind
 
 if TYPE_CHECKING:
@@ -91,5 +92,6 @@ BIG_QUERY = CloudService(
         to_text="CAST({column} AS STRING)",
         to_json="PARSE_JSON({text}, wide_number_mode=>'round')",
     ),
+    columns=ColumnLimits(usual=1000, most=10_000),
     refusals="Row size is too large|Error while reading data|Could not parse",
 )

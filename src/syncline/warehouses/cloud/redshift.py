@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from syncline.declarations import ServiceDeclaration, setting
 from syncline.warehouses.cloud import fields
 from syncline.warehouses.cloud.service import CloudService, Dialect
+from syncline.warehouses.limits import ColumnLimits
 
 if TYPE_CHECKING:
     from dlt.common.destination import Destination
@@ -102,5 +103,6 @@ REDSHIFT = CloudService(
         to_text="CAST({column} AS VARCHAR(MAX))",
         to_json="JSON_PARSE({text})",
     ),
+    columns=ColumnLimits(usual=1000, most=1600),
     refusals="stl_load_errors|exceeds the max(?:imum)? size|String length exceeds|Invalid digit",
 )

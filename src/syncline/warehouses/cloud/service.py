@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from syncline.declarations import Configuration, ServiceDeclaration
+from syncline.warehouses.limits import PLENTY, ColumnLimits
 from syncline.warehouses.types import ColumnType, Kind
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class CloudService:
     repeats_answers: bool = False
     """Whether the driver's errors repeat what any server that speaks HTTP answers."""
     dialect: Dialect = Dialect()
+    columns: ColumnLimits = PLENTY
     longest_name: int = 120
     batch_of_keys: int = 200
     """Keys in one query: services limit the number of parameters."""

@@ -19,6 +19,7 @@ from syncline.warehouses.cloud.connection import connected, open_client, run_ddl
 from syncline.warehouses.cloud.errors import explainer, missing_driver
 from syncline.warehouses.cloud.service import CloudService
 from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, refused_host
+from syncline.warehouses.limits import ColumnLimits
 from syncline.warehouses.loading import Connection, SqlLoader
 from syncline.warehouses.naming import Naming
 from syncline.warehouses.sql import staging_schema
@@ -38,6 +39,10 @@ class CloudWarehouse(Warehouse):
         self.declaration = service.declaration
         self.service = service
         self._hosts = hosts or HostPolicy()
+
+    @property
+    def columns(self) -> ColumnLimits:
+        return self.service.columns
 
     def check(self, config: Configuration) -> list[WarehouseTestResult]:
         schema = self.service.dialect.fold(f"syncline_check_{secrets.token_hex(6)}")

@@ -21,6 +21,7 @@ from syncline.warehouses.lake.names import Names, read_names, write_names
 from syncline.warehouses.lake.parquet import ParquetTables
 from syncline.warehouses.lake.rows import outdated
 from syncline.warehouses.lake.storage import EXTRAS, Storage, open_storage
+from syncline.warehouses.limits import PLENTY
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
 from syncline.warehouses.local_paths import check_is_foreign, check_is_foreign_folder
 from syncline.warehouses.naming import Naming
@@ -49,6 +50,7 @@ class LakeWarehouse(Warehouse):
     """
 
     declaration = DECLARATION
+    columns = PLENTY
 
     def __init__(self, home: Home | None = None) -> None:
         self._home = home
