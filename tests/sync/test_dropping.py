@@ -6,7 +6,7 @@ import pytest
 
 from syncline.sync.catalog import EverythingCatalog
 from syncline.sync.run import _drop_columns
-from syncline.warehouses.base import Loader
+from syncline.warehouses.base import Loader, Standing
 from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable
 
 
@@ -28,6 +28,9 @@ class Refusing(Loader):
 
     def __init__(self, error: WarehouseError) -> None:
         self.error = error
+
+    def standing(self, source_name: str) -> Standing:
+        return Standing()
 
     def load(self, *_: Any, **__: Any) -> Any:
         raise NotImplementedError

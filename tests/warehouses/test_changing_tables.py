@@ -52,6 +52,9 @@ def test_a_key_may_become_wider_and_narrower(target):
 
 
 class _Plain(Loader):
+    def standing(self, source_name):
+        raise NotImplementedError
+
     def load(self, source_name, table, *, key=("message_id",), order=("sequence_num",)):
         raise NotImplementedError
 

@@ -37,6 +37,11 @@ class ExistingColumn:
     source_name: str | None
     """The source's name for it, where that was written down."""
 
+    @property
+    def source(self) -> str:
+        """The source's name for it: where none was written down, the column is called so there too."""
+        return self.name if self.source_name is None else self.source_name
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -255,7 +260,7 @@ class SqlLoader(Loader):
         )
         table_name = connection.fold(tables[source_name])
         existing = connection.columns(table_name)
-        known = {column.source_name or column.name: column.name for column in existing.values()}
+        known = {column.source: column.name for column in existing.values()}
         names = assign(table.column_names, known, self._naming, connection.longest_name)
         names = {source: connection.fold(name) for source, name in names.items()}
         by_folded_name = {column.name.casefold(): column for column in existing.values()}
@@ -333,9 +338,7 @@ def _standing(connection: Connection, source_name: str) -> tuple[str | None, dic
     table_name = connection.tables().get(source_name)
     if table_name is None:
         return None, {}
-    return table_name, {
-        column.source_name or column.name: column.name for column in connection.columns(table_name).values()
-    }
+    return table_name, {column.source: column.name for column in connection.columns(table_name).values()}
 
 
 def _those_in(names: Mapping[str, str], columns: Sequence[str]) -> list[str]:

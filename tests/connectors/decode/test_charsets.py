@@ -152,3 +152,10 @@ def test_json_and_xml_of_a_c_program(sync_type: str, end: bytes) -> None:
     assert rows.column("value_v" if sync_type == "Unpacked" else "value").to_pylist()[0] in (1, '{"v":1}', '{"v":1}\n')
     rows, rejects = decode_batch(batch([b"<a>1</a>" + end]), "Xml", "Packed")
     assert (rows.num_rows, rejects.num_rows) == (1, 0)
+
+
+@pytest.mark.parametrize("body", [b"Zo\xeb\0", b"Zo\xeb!\0", b"\xe9t\xe9\0\0\0"])
+def test_text_of_another_charset_that_a_c_program_ended_is_a_reject(body: bytes) -> None:
+    rows, rejects = decode_batch(batch([body]), "Text", "Packed")
+    check_complete([body], rows, rejects)
+    assert rejects.num_rows == 1

@@ -104,15 +104,10 @@ def _byte_order(body: bytes, charset: str) -> str:
 
 
 def _is_ended_text(body: bytes) -> bool:
-    """Whether a body is UTF-8 with null bytes at its end alone."""
+    """Whether a body has null bytes at its end alone, as a C program's text in any charset of bytes. One byte before
+    them that is no text is the one character of a wide text."""
     text = body.rstrip(b"\0")
-    if b"\0" in text:
-        return False
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    return b"\0" not in text and (len(text) != 1 or text < b"\x80")
 
 
 def _text_of(body: bytes, charset: str) -> str | None:
