@@ -130,7 +130,18 @@ def test_wide_text_that_nothing_declares_is_recognised(text: str, charset: str, 
     assert rows.column("value")[0].as_py().rstrip("\0") == text
 
 
-@pytest.mark.parametrize("text", ["key\0value\0", "name\0Bob\0age\x007\0", "ab\0\0cd", "a\0b\0c and more"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "key\0value\0",
+        "name\0Bob\0age\x007\0",
+        "ab\0\0cd",
+        "a\0b\0c and more",
+        "ab\0\0cd\0\0",
+        "ok\0\0no\0\0",
+        "x\0abc\0y\0",
+    ],
+)
 def test_nulls_between_words_make_no_wide_text(text: str) -> None:
     rows, _ = decode_batch(batch([text.encode()]), "Text", "Packed")
     assert rows.column("value").to_pylist() == [text]
@@ -159,3 +170,13 @@ def test_text_of_another_charset_that_a_c_program_ended_is_a_reject(body: bytes)
     rows, rejects = decode_batch(batch([body]), "Text", "Packed")
     check_complete([body], rows, rejects)
     assert rejects.num_rows == 1
+
+
+@pytest.mark.parametrize("nulls", range(1, 8))
+@pytest.mark.parametrize("sync_type", ["Packed", "Unpacked"])
+@pytest.mark.parametrize("document", [b"1", b"12", b"{}", b"[1]", b'"a"'])
+def test_json_of_any_length_may_end_with_nulls(document: bytes, sync_type: str, nulls: int) -> None:
+    rows, rejects = decode_batch(batch([document + b"\0" * nulls]), "Json", sync_type)
+    assert (rows.num_rows, rejects.num_rows) == (1, 0)
+    if sync_type == "Packed":
+        assert rows.column("value").to_pylist() == [document.decode()]

@@ -82,17 +82,18 @@ def detect_wide(body: bytes) -> str | None:
     as they do in no such text."""
     if b"\0" not in body or _is_ended_text(body):
         return None
+    # Text of one byte a character with nulls here and there decodes as wide text too: to one character of a far script
+    # for several of its own. So of what may be such text, only what has no far character is wide.
+    is_narrow = _is_narrow_text(body)
     shares = {charset: _narrow_share(_text_of(body, charset)) for charset in ("utf-16-le", "utf-16-be")}
     likely = max(shares, key=shares.__getitem__)
-    if shares[likely] > _MANY:
+    if shares[likely] == 1 or (shares[likely] > _MANY and not is_narrow):
         return likely
     for charset in ("utf-32-be", "utf-32-le"):
         text = _text_of(body, charset)
-        if text is not None and max(text) < _FAR:
+        if text is not None and max(text) < _FAR and (not is_narrow or _narrow_share(text) == 1):
             return charset
-    # Text of one byte a character with a null here and there decodes too: to one character of a far script for each two
-    # of its own.
-    return likely if shares[likely] > 0 and not _is_narrow_text(body) else None
+    return likely if shares[likely] > 0 and not is_narrow else None
 
 
 def _byte_order(body: bytes, charset: str) -> str:

@@ -111,6 +111,9 @@ def _recoded(body: bytes, content_type: str | None, content_encoding: str | None
     content = _without_frame(body)
     if content is not None:
         return content
+    ended = body.rstrip(b"\0")
+    if ended != body and _is_json(ended):
+        return ended
     if failure is not None:
         raise failure
     return wide or decode_text(body, content_type, content_encoding).rstrip("\0").encode()
