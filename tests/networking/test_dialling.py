@@ -15,6 +15,7 @@ import trustme
 from syncline.networking import HostPolicy, HostRefused
 from syncline.networking.dialling import checked_adapter, checked_transport
 from syncline.networking.failures import own_words
+from tests.support.sockets import saying
 
 Get = Callable[[str], str]
 
@@ -139,24 +140,6 @@ def test_a_proxy_of_the_environment_is_not_asked(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with serving() as port:
         assert client(leading_to("127.0.0.1"))(f"http://bus.example.com:{port}/") == "ok"
-
-
-@contextlib.contextmanager
-def saying(banner: bytes) -> Iterator[int]:
-    """The port of a server that answers any request with the same bytes and hangs up."""
-
-    def serve(server: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                made, _ = server.accept()
-                made.recv(4096)
-                made.sendall(banner)
-                made.close()
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=serve, args=(server,), daemon=True).start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
 
 
 def test_why_it_failed_is_told_without_what_the_other_side_said(client: Callable[[HostPolicy], Get]) -> None:

@@ -1,8 +1,5 @@
 """Destinations are connected to at the address that was looked at, and nowhere else."""
 
-import contextlib
-import socket
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from syncline.warehouses.errors import WarehouseConfigurationError, WarehouseErr
 from syncline.warehouses.postgres import PostgresWarehouse
 from syncline.warehouses.postgres_config import PostgresConfig
 from tests.support.postgres import PostgresServer
+from tests.support.sockets import saying, untouched_port
 
 NO_PRIVATE = HostPolicy(allows_private=False)
 ROWS = pa.table({"message_id": ["a"], "sequence_num": [1]})
@@ -38,11 +36,8 @@ def leading_to(*answers: Sequence[str]) -> HostPolicy:
 @pytest.fixture
 def untouched() -> Iterator[int]:
     """The port of a server that nobody may connect to."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
-        server.settimeout(0)
-        with pytest.raises(BlockingIOError):
-            server.accept()
+    with untouched_port() as port:
+        yield port
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -79,24 +74,6 @@ def test_a_name_that_leads_elsewhere_between_two_loads_is_refused(
         warehouse.open(whole, "bus", tmp_path / "second") as loader,
     ):
         loader.load("orders", ROWS)
-
-
-@contextlib.contextmanager
-def saying(banner: bytes) -> Iterator[int]:
-    """The port of a server that answers anything with the same bytes and hangs up."""
-
-    def serve(server: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                made, _ = server.accept()
-                made.recv(4096)
-                made.sendall(banner)
-                made.close()
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=serve, args=(server,), daemon=True).start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.mark.parametrize(

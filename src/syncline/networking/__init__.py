@@ -5,7 +5,7 @@ are in :mod:`syncline.networking.dialling`.
 """
 
 from syncline.networking.addresses import Address, is_host, literal_address
-from syncline.networking.failures import own_words
+from syncline.networking.failures import chain, own_words
 from syncline.networking.policy import HostPolicy, HostRefused, Resolver, first_reachable, system_resolver
 from syncline.networking.requests import refuse_hosts
 
@@ -14,6 +14,7 @@ __all__ = [
     "HostPolicy",
     "HostRefused",
     "Resolver",
+    "chain",
     "first_reachable",
     "is_host",
     "literal_address",

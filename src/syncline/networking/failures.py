@@ -10,7 +10,7 @@ from collections.abc import Iterator
 def own_words(error: BaseException, otherwise: str) -> str:
     """The reason that the operating system, the resolver or TLS gave for a failure; `otherwise` where it came about by
     what the other side sent. Libraries wrap such reasons several times, and put what was sent into their own."""
-    for cause in _chain(error):
+    for cause in chain(error):
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
         if isinstance(cause, TimeoutError):
@@ -18,7 +18,8 @@ def own_words(error: BaseException, otherwise: str) -> str:
     return otherwise
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it was raised for, and so on down to where it began."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:

@@ -15,9 +15,10 @@ from pathlib import Path
 import duckdb
 
 from syncline.home import Home
+from syncline.networking import chain
 from syncline.warehouses.duckdb_config import check_database_file
 from syncline.warehouses.duckdb_connect import connect_to_file
-from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, chain, first_reason, reason
+from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, first_reason, reason
 from syncline.warehouses.refusals import rows_refused
 from syncline.warehouses.sql import text
 

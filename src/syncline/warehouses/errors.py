@@ -1,9 +1,9 @@
 """What can go wrong with a destination, and why. No message ever holds a secret."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from syncline.networking import HostRefused
+from syncline.networking import HostRefused, chain
 
 _LONGEST_REASON = 500
 _VALUES_OF_ROWS = re.compile(
@@ -39,16 +39,6 @@ class RowsRefused(WarehouseError):  # noqa: N818 - says it all without a suffix
 def refused_host(error: HostRefused) -> WarehouseConfigurationError:
     """The error of a destination for a host that is not connected to."""
     return WarehouseConfigurationError(error.message, error.remedy)
-
-
-def chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, what it was raised for, and so on down to where it began."""
-    seen: set[int] = set()
-    cause: BaseException | None = error
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        yield cause
-        cause = cause.__cause__ or cause.__context__
 
 
 def reason(error: BaseException, secrets: Iterable[str] = ()) -> str:

@@ -251,13 +251,11 @@ class SqlLoader(Loader):
                     super().change_key(source_name, key=key, order=order)
 
     def _plan(self, connection: Connection, source_name: str, table: pa.Table) -> Plan:
-        tables = assign(
-            [*self._sources, source_name],
-            connection.tables(),
-            self._naming,
-            connection.longest_name,
-            taken=_TABLES_OF_DLT,
-        )
+        tables = connection.tables()
+        if source_name not in tables:
+            tables = assign(
+                [*self._sources, source_name], tables, self._naming, connection.longest_name, taken=_TABLES_OF_DLT
+            )
         table_name = connection.fold(tables[source_name])
         existing = connection.columns(table_name)
         known = {column.source: column.name for column in existing.values()}

@@ -19,14 +19,14 @@ import pyarrow.compute as pc
 from dlt.common.destination import Destination
 
 from syncline.declarations import Configuration
-from syncline.networking import HostPolicy, HostRefused, first_reachable, own_words
+from syncline.networking import HostPolicy, HostRefused, chain, first_reachable, own_words
 from syncline.warehouses import types
 from syncline.warehouses.base import Loader, Warehouse, WarehouseTestResult
 from syncline.warehouses.checks import CREATE_SCHEMA, DROP, WRITE, Step, run_steps, skipped
 from syncline.warehouses.cloud import fields
 from syncline.warehouses.dlt_loading import DltConnection
 from syncline.warehouses.dlt_runtime import PIPELINE
-from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, chain, first_reason, reason, refused_host
+from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, first_reason, reason, refused_host
 from syncline.warehouses.limits import ColumnLimits
 from syncline.warehouses.loading import Connection, ExistingColumn, Plan, SqlLoader
 from syncline.warehouses.naming import Naming

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 
-from syncline.warehouses.errors import RowsRefused, WarehouseError, chain, reason
+from syncline.networking import chain
+from syncline.warehouses.errors import RowsRefused, WarehouseError, reason
 
 _CLASSES_OF_ROWS = frozenset({"21", "22", "23", "44", "54"})
 """Classes of SQLSTATE: cardinality, data, constraints, the check option of a view, limits of the program."""

@@ -20,8 +20,11 @@ class OrderColumn(NamedTuple):
     bits: int = 64
     """How many of an integer's lowest bits count."""
 
+    @property
+    def mask(self) -> int | None:
+        """What an integer is taken by; None where all of the value counts."""
+        return None if self.bits == 64 else (1 << self.bits) - 1
 
-_WHOLE = 64
 
 Order = Sequence[OrderColumn]
 """The columns that rows are ordered by, the first of which counts most."""
@@ -73,16 +76,13 @@ def values_of(table: pa.Table, columns: Sequence[str]) -> list[Values]:
 
 def _comparable(names: Sequence[str], values: Values, order: Order) -> list[tuple[bool, Any]]:
     by_name = dict(zip(names, values, strict=True))
-    return [(by_name[name] is not None, by_name[name] and _lowest_bits(by_name[name], bits)) for name, bits in order]
-
-
-def _lowest_bits(value: Any, bits: int) -> Any:
-    return value if bits == _WHOLE else value & ((1 << bits) - 1)
+    found = ((by_name[column.name], column.mask) for column in order)
+    return [(value is not None, value if value is None or mask is None else value & mask) for value, mask in found]
 
 
 def _column(rows: pa.Table, column: OrderColumn) -> pa.ChunkedArray:
     values = rows.column(column.name)
-    return values if column.bits == _WHOLE else pc.bit_wise_and(values, (1 << column.bits) - 1)
+    return values if column.mask is None else pc.bit_wise_and(values, column.mask)
 
 
 def _extreme(rows: pa.Table, order: Order, which: str) -> Values | None:

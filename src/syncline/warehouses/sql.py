@@ -35,7 +35,7 @@ def later(order: Order, left: str, right: str) -> str:
     alternatives = []
     equal = ""
     for column in order:
-        a, b = (_lowest_bits(f"{row}.{quoted(column.name)}", column.bits) for row in (left, right))
+        a, b = (_compared(column, f"{row}.") for row in (left, right))
         alternatives.append(f"{equal}({a} > {b} OR ({b} IS NULL AND {a} IS NOT NULL))")
         equal += f"{a} IS NOT DISTINCT FROM {b} AND "
     return "(" + " OR ".join(alternatives) + ")"
@@ -53,16 +53,17 @@ def latest_statements(table: str, columns: Sequence[str]) -> Iterator[str]:
 
 def descending(order: Order) -> str:
     """What sorts the last row by `order` first."""
-    return ", ".join(f"{_lowest_bits(quoted(name), bits)} DESC NULLS LAST" for name, bits in order)
+    return ", ".join(f"{value} DESC NULLS LAST" for value in in_order(order))
 
 
 def in_order(order: Order) -> list[str]:
     """What rows are compared by."""
-    return [_lowest_bits(quoted(name), bits) for name, bits in order]
+    return [_compared(column) for column in order]
 
 
-def _lowest_bits(value: str, bits: int) -> str:
-    return value if bits == OrderColumn("").bits else f"({value} & {(1 << bits) - 1})"
+def _compared(column: OrderColumn, row: str = "") -> str:
+    value = f"{row}{quoted(column.name)}"
+    return value if column.mask is None else f"({value} & {column.mask})"
 
 
 def staging_schema(schema: str, longest: int) -> str:

@@ -1,6 +1,7 @@
 """A Service Bus on this machine for each test, and what is needed to use it."""
 
 import importlib
+import ssl
 import threading
 import time
 import types
@@ -9,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+import trustme
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 
 from syncline.connectors.azure_service_bus.config import AzureServiceBusAuth, AzureServiceBusConfig
@@ -44,6 +46,18 @@ def emulator() -> Iterator[EmulatorThread]:
     topics = [topic("orders", SUBSCRIPTION), topic("payments", SUBSCRIPTION), topic("shipments")]
     namespace = {"Name": "test", "Queues": [], "Topics": topics, "SharedAccessPolicies": POLICIES}
     with EmulatorThread(load_topology({"UserConfig": {"Namespaces": [namespace]}})) as running:
+        yield running
+
+
+@pytest.fixture
+def secure(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorThread]:
+    """An emulator that calls itself bus.example.com, with a certificate of a CA that is trusted for the test."""
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("bus.example.com").configure_cert(tls)
+    with authority.cert_pem.tempfile() as path, EmulatorThread(tls=tls) as running:
+        monkeypatch.setattr("certifi.where", lambda: path)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", path)
         yield running
 
 

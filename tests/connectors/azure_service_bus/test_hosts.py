@@ -1,15 +1,12 @@
 """Which hosts a connection leads to: what the policy forbids is not dialled, and what it checked is what is dialled."""
 
 import dataclasses
-import socket
-import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-import trustme
 
 from syncline.connectors.azure_service_bus import retries
 from syncline.connectors.azure_service_bus.connect import Namespace
@@ -28,6 +25,7 @@ from tests.connectors.azure_service_bus.conftest import (
     rows,
 )
 from tests.support.schema_registry import KEY, SECRET, Fault, SchemaRegistryServer
+from tests.support.sockets import untouched_port
 
 NO_PRIVATE = HostPolicy(allows_private=False)
 KEYS = f"SharedAccessKeyName=Root;SharedAccessKey={POLICIES[0]['Key']}"
@@ -64,11 +62,8 @@ async def failure_of(context: SourceContext) -> SetupTestResult:
 @pytest.fixture
 def untouched() -> Iterator[int]:
     """The port of a server that nobody may connect to."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
-        server.settimeout(0)
-        with pytest.raises(BlockingIOError):
-            server.accept()
+    with untouched_port() as port:
+        yield port
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -127,17 +122,6 @@ def test_addresses_that_do_not_answer_are_passed_over(emulator: EmulatorThread, 
 
 
 class TestTls:
-    @pytest.fixture
-    def secure(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorThread]:
-        """A namespace with a certificate for bus.example.com, of an authority that is trusted for the test."""
-        authority = trustme.CA()
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("bus.example.com").configure_cert(tls)
-        with authority.cert_pem.tempfile() as path, EmulatorThread(tls=tls) as running:
-            monkeypatch.setattr("certifi.where", lambda: path)
-            monkeypatch.setenv("REQUESTS_CA_BUNDLE", path)
-            yield running
-
     def context(self, secure: EmulatorThread, host: str) -> SourceContext:
         text = secure.connection_string(tls=True).replace("127.0.0.1", host)
         return under(leading_to(["127.0.0.1"]), context_for(text, has_manage_permissions=True))

@@ -2,16 +2,13 @@
 
 import json
 import socket
-import ssl
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-import trustme
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.servicebus.amqp import AmqpAnnotatedMessage
 
@@ -425,17 +422,6 @@ class TestTrouble:
 
 
 class TestTls:
-    @pytest.fixture
-    def secure(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorThread]:
-        """An emulator that calls itself bus.example.com, with a certificate of a CA that is trusted for the test."""
-        authority = trustme.CA()
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("bus.example.com").configure_cert(tls)
-        with authority.cert_pem.tempfile() as path, EmulatorThread(tls=tls) as running:
-            monkeypatch.setattr("certifi.where", lambda: path)
-            monkeypatch.setenv("REQUESTS_CA_BUNDLE", path)
-            yield running
-
     def context(self, emulator: EmulatorThread) -> SourceContext:
         text = emulator.connection_string(tls=True).replace(f"127.0.0.1:{emulator.tls_port}", "bus.example.com")
         address = f"127.0.0.1:{emulator.tls_port}"

@@ -27,7 +27,7 @@ from syncline.warehouses.cloud.service import CloudService, Dialect
 from syncline.warehouses.dlt_loading import DltConnection
 from syncline.warehouses.dlt_runtime import PIPELINE
 from syncline.warehouses.loading import ExistingColumn, Plan
-from syncline.warehouses.rows import Order, OrderColumn, Values, names_of, older, values_of
+from syncline.warehouses.rows import Order, Values, names_of, older, values_of
 from syncline.warehouses.sql import latest_statements
 from syncline.warehouses.types import ColumnType, Kind
 
@@ -134,7 +134,7 @@ class CloudConnection(DltConnection):
 
     def latest(self, table_name: str, order: Order) -> Values | None:
         # Services differ in how they have the lowest bits of a number, so the comparison may end before.
-        whole = takewhile(lambda column: column == OrderColumn(column.name), order)
+        whole = takewhile(lambda column: column.mask is None, order)
         statements = latest_statements(self._table(table_name), [self._quoted(column.name) for column in whole])
         found = tuple(_plain(self._query(statement)[0][0]) for statement in statements)
         return None if None in found else found

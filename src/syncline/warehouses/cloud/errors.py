@@ -6,8 +6,8 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.exceptions import MissingDependencyException
 from dlt.destinations.exceptions import DestinationConnectionError
 
-from syncline.networking import own_words
-from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, chain, first_reason, reason
+from syncline.networking import chain, own_words
+from syncline.warehouses.errors import WarehouseError, WarehouseUnavailable, first_reason, reason
 from syncline.warehouses.refusals import rows_refused
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from syncline.connectors.azure_service_bus.decode.outcome import EMPTY_BODY, Undecodable
+from syncline.connectors.azure_service_bus.decode.outcome import Undecodable
 from syncline.connectors.schema_registry import AzureSchemaId, SchemaGuid, SchemaId, SchemaIdentifier
 
 _AZURE_CONTENT_TYPE = re.compile(r"\s*avro/binary\s*\+\s*([^\s;]+)", re.IGNORECASE)
@@ -36,8 +36,6 @@ def confluent_frame(body: bytes) -> Framed:
         return Framed(SchemaId(int.from_bytes(body[1:5])), body, 5)
     if body[:1] == b"\x01" and len(body) >= 17:
         return Framed(SchemaGuid(UUID(bytes=bytes(body[1:17]))), body, 17)
-    if not body:
-        raise Undecodable(EMPTY_BODY)
     raise Undecodable(
         "The body does not begin with the schema it was written with: a byte 0 and four bytes, or a byte 1 and "
         f"sixteen. It begins with {body[:5].hex(' ')}."

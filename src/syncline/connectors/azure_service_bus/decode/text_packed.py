@@ -14,7 +14,7 @@ from syncline.warehouses import types
 
 
 def decode(messages: pa.Table, schemas: SchemaRegistry | None = None) -> Decoded:
-    """Decode each body as text. An empty body is an empty text."""
+    """Decode each body as text."""
     field = types.arrow_field("value", types.STRING)
     if _is_plain(messages):
         try:

@@ -66,9 +66,9 @@ def _text(body: bytes, content_type: str | None, content_encoding: str | None) -
     """The text of a document. The charset that its own declaration names counts where nothing else names one (RFC
     7303, section 3). Many documents name another than they are in: what .NET makes of text in memory says UTF-16 and is
     sent as UTF-8. So a name that cannot be true, or that does not hold, gives way to UTF-8."""
-    body = body.rstrip(b"\0") if detect_wide(body) is None else body
     if any(body.startswith(mark) for mark, _ in BYTE_ORDER_MARKS) or detect_wide(body) is not None:
         return decode_text(body, content_type, content_encoding).rstrip("\0")
+    body = body.rstrip(b"\0")
     declared = declared_charset(content_type, content_encoding)
     if declared is None and (named := _DECLARED.match(body)):
         declared = named[1].decode()
